@@ -1,0 +1,1 @@
+"""The seam to HTTP and its adapters."""

@@ -1,0 +1,25 @@
+"""Exceptions a user can meet. Their text is one line: what, where, and what to do."""
+
+
+class ConsoleError(Exception):
+    """Something the user can act on. The command line prints it as one line and exits with 1."""
+
+
+class ConfigError(ConsoleError):
+    """A setting, flag or file of configuration is wrong."""
+
+
+class StoreError(ConsoleError):
+    """The store cannot be opened, read or written."""
+
+
+class UnknownReferenceError(ConsoleError):
+    """An id or a name that the store does not know."""
+
+
+class InvalidInputError(ConsoleError):
+    """A value was refused whole; the message names the place."""
+
+
+class EngineRunningError(ConsoleError):
+    """Another engine holds this store."""
