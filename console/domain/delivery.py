@@ -1,0 +1,179 @@
+"""Deliveries and attempts: the state machine, and what one outcome does to it.
+
+pending ──claim──▶ sending ──2xx──▶ delivered
+   ▲                  │
+   └──retry owed──────┤
+                      └──schedule exhausted or permanent──▶ failed
+pending, failed ──operator──▶ cancelled;   failed, cancelled, delivered ──operator's retry──▶ pending
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId
+from console.domain.outcome import Cause, Failure, Headers, Outcome, Response
+from console.domain.retry import GiveUp, RetryAt, next_try, retry_after_s
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    SENDING = "sending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+RETRYABLE = frozenset({DeliveryState.PENDING, DeliveryState.FAILED, DeliveryState.CANCELLED, DeliveryState.DELIVERED})
+"""States from which an operator may ask for another try. `sending` is not: its try is under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One event owed to one endpoint, as a list shows it."""
+
+    id: DeliveryId
+    event_id: EventId
+    event_type: str
+    endpoint_id: EndpointId
+    endpoint_name: str
+    state: DeliveryState
+    held: bool
+    """Pending, but the endpoint is not active."""
+    attempts: int
+    schedule_step: int
+    schedule_length: int
+    next_attempt_at_ms: int | None
+    manual: bool
+    """The next try was asked for by an operator and does not consume the schedule."""
+    last_cause: Cause | None
+    last_status: int | None
+    last_attempt_at_ms: int | None
+    created_at_ms: int
+    updated_at_ms: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One HTTP request made for a delivery, as a tail shows it. Not ended yet: `ended_at_ms` None."""
+
+    id: AttemptId
+    delivery_id: DeliveryId
+    event_id: EventId
+    event_type: str
+    endpoint_id: EndpointId
+    endpoint_name: str
+    number: int
+    """1 for a delivery's first attempt."""
+    manual: bool
+    started_at_ms: int
+    ended_at_ms: int | None
+    status: int | None
+    cause: Cause | None
+    detail: str | None
+    total_ms: float | None
+    first_byte_ms: float | None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.ended_at_ms is not None and self.cause is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """What went over the wire for one attempt. Secrets in the request headers are redacted."""
+
+    url: str
+    request_headers: Headers
+    response_headers: Headers
+    response_body: bytes
+    response_truncated: bool
+    remote_address: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    status: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """Failed, and owed another try at `at_ms`."""
+
+    cause: Cause
+    status: int | None
+    detail: str
+    at_ms: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """Failed for good. `disable_endpoint`: the receiver said that it wants no more."""
+
+    cause: Cause
+    status: int | None
+    detail: str
+    why: str
+    disable_endpoint: bool = False
+
+
+Verdict = Delivered | Retry | Failed
+
+
+def cause_of(outcome: Outcome) -> Cause | None:
+    """Why an outcome is a failure; None for a success."""
+    match outcome:
+        case Failure(cause=cause):
+            return cause
+        case Response(status=status):
+            if 200 <= status < 300:
+                return None
+            if status == 410:
+                return Cause.GONE
+            if 300 <= status < 400:
+                return Cause.HTTP_3XX
+            if 400 <= status < 500:
+                return Cause.HTTP_4XX
+            return Cause.HTTP_5XX if 500 <= status < 600 else Cause.PROTOCOL
+        case _ as never:
+            assert_never(never)
+
+
+def judge(
+    outcome: Outcome, *, schedule_s: tuple[float, ...], step: int, manual: bool, ended_at_ms: int, jitter_unit: float
+) -> Verdict:
+    """What an attempt's outcome does to its delivery.
+
+    A manual try that fails does not consume the schedule: what was left of it goes on, and a delivery whose schedule
+    was exhausted fails again at once.
+
+    Args:
+        step: tries charged to the schedule, this one included when it is not manual.
+        ended_at_ms: epoch ms.
+        jitter_unit: a random number in [0, 1).
+    """
+    cause = cause_of(outcome)
+    status = outcome.status if isinstance(outcome, Response) else None
+    if cause is None:
+        assert status is not None
+        return Delivered(status=status)
+    detail = outcome.detail if isinstance(outcome, Failure) else f"HTTP {status}"
+    if cause is Cause.GONE:
+        return Failed(cause=cause, status=status, detail=detail, why="410 Gone", disable_endpoint=True)
+    asked = None
+    if isinstance(outcome, Response):
+        asked = retry_after_s(outcome.status, {k.lower(): v for k, v in outcome.headers}, ended_at_ms)
+    # A manual try made before the schedule's first leaves that first try owed.
+    following = next_try(
+        schedule_s=schedule_s,
+        step=step if not manual else max(step, 1),
+        ended_at_ms=ended_at_ms,
+        retry_after_s=asked,
+        jitter_unit=jitter_unit,
+    )
+    match following:
+        case RetryAt(at_ms=at_ms, why=why):
+            return Retry(cause=cause, status=status, detail=detail, at_ms=at_ms, why=why)
+        case GiveUp(why=why):
+            return Failed(cause=cause, status=status, detail=detail, why=why)
