@@ -23,3 +23,7 @@ class InvalidInputError(ConsoleError):
 
 class EngineRunningError(ConsoleError):
     """Another engine holds this store."""
+
+
+class FencedError(StoreError):
+    """A newer engine has taken over this store: this one must stop."""

@@ -1,0 +1,23 @@
+"""Where everything is kept. The only place that knows SQL; the rest of the product sees `protocol.Store`."""
+
+from pathlib import Path
+
+from console.store.protocol import Store
+
+__all__ = ["Store", "open_store"]
+
+
+def open_store(path: Path, *, read_only: bool = False, create: bool = True) -> Store:
+    """Open the store at `path` for the calling thread, making or migrating it first when that is needed.
+
+    Args:
+        path: the SQLite file; its folder is made with mode 0700, the file with 0600.
+        read_only: nothing is ever written, not even a migration.
+        create: a store that is not there is made; else that is an error.
+
+    Raises:
+        StoreError: one line that names the file, what is wrong and the way out.
+    """
+    from console.store.sqlite.opening import open_sqlite_store
+
+    return open_sqlite_store(path, read_only=read_only, create=create)

@@ -1,0 +1,51 @@
+"""What passes between the engine and the store: claimed work, and what came of it."""
+
+from dataclasses import dataclass
+
+from console.domain.delivery import Exchange, Verdict
+from console.domain.ids import AttemptId, DeliveryId, EventId
+
+
+@dataclass(slots=True, kw_only=True)
+class Claimed:
+    """A delivery that this engine must attempt now; its attempt row is on disk. Not frozen: the hot path makes
+    thousands a second, and a frozen dataclass costs three times as much to make."""
+
+    delivery_id: DeliveryId
+    attempt_id: AttemptId
+    endpoint_seq: int
+    number: int
+    step: int
+    manual: bool
+    event_id: EventId
+    event_type: str
+    payload: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class Completed:
+    """A claimed delivery, attempted. Times are epoch ms and durations ms."""
+
+    claimed: Claimed
+    verdict: Verdict
+    started_at_ms: int
+    ended_at_ms: int
+    total_ms: float
+    first_byte_ms: float | None
+    exchange: Exchange | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimOrder:
+    """How many due deliveries of one endpoint to claim."""
+
+    endpoint_seq: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovered:
+    """What an engine found in flight at start: left by one that died."""
+
+    pending: int
+    failed: int

@@ -1,0 +1,217 @@
+"""What the rest of the product may ask of a store. Every backend passes one conformance suite (tests/store).
+
+A store object belongs to the thread that opened it. Every method is one transaction, unless it runs inside
+`transaction()`, which makes several one. Lists are keyset pages and never hold a cursor open. Times are parameters.
+All methods raise StoreError when the store cannot be read or written.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from console.domain.delivery import Attempt, Delivery, Exchange
+from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
+from console.domain.event import Accepted, Event, EventRow, NewEvent
+from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
+from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, OperationId
+from console.domain.operation import Operation, OperationKind
+from console.domain.outcome import Cause
+from console.domain.rates import Bucket
+from console.domain.status import EngineStatus, Gauge
+from console.domain.work import Claimed, ClaimOrder, Completed, Recovered
+
+
+class Intake(Protocol):
+    """Where every source ends."""
+
+    def accept(self, events: Sequence[NewEvent], now_ms: int) -> list[Accepted]:
+        """Keep events and owe them to every endpoint that wants their type. Durable when it returns.
+
+        An id accepted before is answered as a duplicate and changes nothing.
+        """
+        ...
+
+    def accept_for(self, event: NewEvent, endpoint: EndpointId, now_ms: int) -> Accepted:
+        """Keep one event and owe it to one endpoint, whatever its types: a test event."""
+        ...
+
+
+class Endpoints(Protocol):
+    def add_endpoint(self, endpoint_id: EndpointId, spec: EndpointSpec, now_ms: int) -> Endpoint:
+        """Raises InvalidInputError when the name is taken."""
+        ...
+
+    def edit_endpoint(self, endpoint_id: EndpointId, spec: EndpointSpec, now_ms: int) -> Endpoint: ...
+
+    def set_endpoint_state(
+        self, endpoint_id: EndpointId, state: EndpointState, reason: str | None, now_ms: int
+    ) -> Endpoint: ...
+
+    def remove_endpoint(self, endpoint_id: EndpointId, now_ms: int) -> int:
+        """Take it off every list and cancel what it is owed; its history stays. Returns how many were cancelled."""
+        ...
+
+    def endpoints(self) -> list[Endpoint]:
+        """All but the removed, by name."""
+        ...
+
+    def find_endpoint(self, reference: str) -> Endpoint:
+        """By id, name, or the beginning of either when only one has it.
+
+        Raises:
+            UnknownReferenceError: none or several.
+        """
+        ...
+
+    def gauges(self) -> dict[EndpointId, Gauge]:
+        """Counts of each endpoint, removed ones left out."""
+        ...
+
+
+class Reading(Protocol):
+    def events(self, where: EventFilter, *, limit: int, before_seq: int | None = None) -> list[EventRow]:
+        """Newest first."""
+        ...
+
+    def event(self, event_id: EventId) -> Event:
+        """Raises UnknownReferenceError."""
+        ...
+
+    def deliveries(self, where: DeliveryFilter, *, limit: int, before: DeliveryId | None = None) -> list[Delivery]:
+        """Newest first."""
+        ...
+
+    def delivery(self, delivery_id: DeliveryId) -> Delivery:
+        """Raises UnknownReferenceError."""
+        ...
+
+    def count_deliveries(self, where: DeliveryFilter) -> dict[EndpointId, int]:
+        """How many match, by endpoint: the preview of a bulk action."""
+        ...
+
+    def attempts(self, where: AttemptFilter, page: AttemptPage) -> list[Attempt]:
+        """By ascending id."""
+        ...
+
+    def attempt(self, attempt_id: AttemptId) -> Attempt:
+        """Raises UnknownReferenceError."""
+        ...
+
+    def exchange(self, attempt_id: AttemptId) -> Exchange | None:
+        """What went over the wire; None when it is not known (in flight, or the engine died)."""
+        ...
+
+    def buckets(self, *, since_s: int, until_s: int, width_s: int, endpoint: EndpointId | None = None) -> list[Bucket]:
+        """Non-empty buckets that start in [since, until), by time; of all endpoints together when none is named."""
+        ...
+
+    def totals_by_endpoint(self, *, since_s: int, until_s: int, width_s: int) -> dict[EndpointId, Bucket]:
+        """Each endpoint's sum over [since, until)."""
+        ...
+
+    def causes(self, *, since_s: int, until_s: int) -> dict[EndpointId, dict[Cause, int]]:
+        """Failed attempts by endpoint and cause; the bounds are rounded down to minutes."""
+        ...
+
+    def operations(self, *, limit: int, before: OperationId | None = None) -> list[Operation]:
+        """Newest first."""
+        ...
+
+    def engine_status(self) -> EngineStatus | None:
+        """None when no engine has ever run on this store."""
+        ...
+
+    def data_version(self) -> int:
+        """A number that changes when another connection has committed; ~3 µs."""
+        ...
+
+
+class Steering(Protocol):
+    """What operators change; `console.operations` is the only caller."""
+
+    def retry_deliveries(
+        self, where: DeliveryFilter, *, now_ms: int, limit: int, after: DeliveryId | None = None
+    ) -> tuple[int, DeliveryId | None]:
+        """Make matching deliveries due now, oldest first, at most `limit`; those being sent are left alone.
+
+        Returns how many were, and the last one looked at: call again with it as `after`, until it is None.
+        """
+        ...
+
+    def cancel_deliveries(
+        self, where: DeliveryFilter, *, now_ms: int, limit: int, after: DeliveryId | None = None
+    ) -> tuple[int, DeliveryId | None]:
+        """As `retry_deliveries`, for those that are pending or failed."""
+        ...
+
+    def begin_operation(
+        self, kind: OperationKind, *, actor: str, target: str, reason: str | None, now_ms: int
+    ) -> OperationId: ...
+
+    def progress_operation(
+        self, operation_id: OperationId, *, done: int, result: str | None, finished_at_ms: int | None
+    ) -> None: ...
+
+    def request_stop(self) -> None:
+        """Ask the running engine to drain and end."""
+        ...
+
+
+class EngineStore(Protocol):
+    """What the engine alone may do; every write is refused with FencedError once a newer engine has taken over."""
+
+    def take_over(self, *, pid: int, host: str, version: str, now_ms: int) -> int:
+        """Become the store's engine. Returns the new epoch."""
+        ...
+
+    def recover(self, *, epoch: int, now_ms: int) -> Recovered:
+        """Give what a dead engine left in flight its `unknown_outcome`, and make it due again."""
+        ...
+
+    def heartbeat(self, *, epoch: int, in_flight: int, now_ms: int) -> None: ...
+
+    def release(self, *, epoch: int, now_ms: int) -> None:
+        """The engine ended in order."""
+        ...
+
+    def claim(self, orders: Sequence[ClaimOrder], *, epoch: int, now_ms: int) -> list[Claimed]:
+        """Move due deliveries to `sending` and write their attempt rows."""
+        ...
+
+    def complete(self, completed: Sequence[Completed], *, epoch: int) -> int:
+        """Record attempts, move their deliveries and count them, all at once. Returns how many counted: a delivery
+        that is no longer this attempt's is left alone."""
+        ...
+
+    def next_due(self, endpoint_seqs: Iterable[int]) -> dict[int, int]:
+        """When each endpoint's next delivery is due, epoch ms; those that owe none are absent."""
+        ...
+
+    def nudged(self, after: int) -> tuple[int, set[int]]:
+        """The newest nudge, and the endpoints (seq) whose work or settings others changed since nudge `after`."""
+        ...
+
+    def tidy(self, *, epoch: int, now_ms: int) -> None:
+        """Drop what is kept for a while only: buckets of seconds, read nudges. A bounded piece of work."""
+        ...
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the store, when it is long enough."""
+        ...
+
+
+class Store(Intake, Endpoints, Reading, Steering, EngineStore, Protocol):
+    """The whole of it."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def read_only(self) -> bool: ...
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """One transaction around several calls; nests."""
+        ...
+
+    def close(self) -> None: ...
