@@ -33,7 +33,7 @@ class LineView(ScrollView, can_focus=True):
         Binding("enter", "choose", "Open", show=False, id="lines.choose"),
     ]
 
-    cursor: reactive[int] = reactive(0, repaint=False)
+    cursor: reactive[int] = reactive(0, repaint=False, init=False)
 
     def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(name=name, id=id, classes=classes)

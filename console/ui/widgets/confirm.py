@@ -1,0 +1,120 @@
+"""Asking before something happens: a question with a preview, and a line of text."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from console.ui.format import inline, sanitise
+from console.ui.widgets.safe_input import SafeInput
+
+DANGER_SIGN = "‼ "
+"""Said before the title of what cannot be taken back; the border's colour alone would not be enough."""
+
+_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
+
+
+class ConfirmScreen(ModalScreen[bool]):
+    """Yes or no, with a preview of what yes will do. No comes first and has the focus; Esc is no."""
+
+    DEFAULT_CSS = _CSS
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "answer(True)", "Yes", id="confirm.yes"),
+        Binding("n,escape,q", "answer(False)", "No", id="confirm.no"),
+        Binding("left,h,right,l", "other_button", "Other button", show=False, id="confirm.other"),
+        Binding("j,down", "scroll_body(1)", "Down", show=False, id="confirm.down"),
+        Binding("k,up", "scroll_body(-1)", "Up", show=False, id="confirm.up"),
+    ]
+
+    def __init__(
+        self,
+        title: str,
+        body: Sequence[str] = (),
+        *,
+        danger: bool = False,
+        yes: str = "Yes",
+        no: str = "No",
+    ) -> None:
+        super().__init__(classes="-danger" if danger else None)
+        self._title = (DANGER_SIGN if danger else "") + inline(title)
+        self._body = sanitise("\n".join(body))
+        self._labels = (inline(no), inline(yes))
+        self._danger = danger
+
+    def compose(self) -> ComposeResult:
+        no, yes = self._labels
+        with Vertical(classes="dialog"):
+            yield Static(Content(self._title), classes="dialog--title")
+            with VerticalScroll(classes="dialog--body", can_focus=False):
+                yield Static(Content(self._body))
+            with Horizontal(classes="dialog--buttons"):
+                yield Button(Content(f"{no} (n)"), id="no")
+                yield Button(Content(f"{yes} (y)"), id="yes", variant="error" if self._danger else "primary")
+
+    def on_mount(self) -> None:
+        self.query_one("#no", Button).focus()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        event.stop()
+        self.dismiss(event.button.id == "yes")
+
+    def action_answer(self, answer: bool) -> None:
+        self.dismiss(answer)
+
+    def action_other_button(self) -> None:
+        self.focus_next(Button)
+
+    def action_scroll_body(self, lines: int) -> None:
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+
+class PromptScreen(ModalScreen[str | None]):
+    """One line of text, of at most `max_length` characters (0: any). Enter accepts it, trimmed; Esc gives None."""
+
+    DEFAULT_CSS = _CSS
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", id="prompt.cancel")]
+
+    def __init__(
+        self,
+        title: str,
+        body: Sequence[str] = (),
+        *,
+        value: str = "",
+        placeholder: str = "",
+        required: bool = False,
+        max_length: int = 0,
+    ) -> None:
+        super().__init__()
+        self._title = inline(title)
+        self._body = sanitise("\n".join(body))
+        self._value = value
+        self._placeholder = inline(placeholder)
+        self._required = required
+        self._max_length = max_length
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(Content(self._title), classes="dialog--title")
+            if self._body:
+                with VerticalScroll(classes="dialog--body", can_focus=False):
+                    yield Static(Content(self._body))
+            yield SafeInput(self._value, placeholder=self._placeholder, max_length=self._max_length)
+            yield Static(Content("Enter accepts   Esc cancels"), classes="dialog--hint")
+
+    def on_mount(self) -> None:
+        self.query_one(SafeInput).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        text = event.value.strip()
+        if text or not self._required:
+            self.dismiss(text)
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)

@@ -1,0 +1,13 @@
+"""The one text field of the console."""
+
+from textual.widgets import Input
+
+from console.ui.format import inline
+
+
+class SafeInput(Input):
+    """An Input whose value is always clean: what is pasted or set from outside passes the sanitiser first."""
+
+    def validate_value(self, value: str) -> str:
+        # Character for character, so the cursor stays where it was.
+        return inline(value)
