@@ -1,1 +1,30 @@
-"""The seam to HTTP and its adapters."""
+"""The seam to HTTP, its two adapters and the address guard. Importing this package imports no HTTP library."""
+
+from pathlib import Path
+from typing import Literal, assert_never
+
+from console.domain.clock import Clock
+from console.engine.transport.guard import AddressGuard
+from console.engine.transport.seam import Transport
+
+TransportKind = Literal["pyreqwest", "httpx"]
+
+
+def make_transport(
+    kind: TransportKind, guard: AddressGuard, *, clock: Clock, extra_ca_file: Path | None = None
+) -> Transport:
+    """The adapter that configuration names. `extra_ca_file` (PEM) adds to the machine's trusted roots.
+
+    Raises OSError when that file cannot be read, ValueError when it holds no certificate.
+    """
+    match kind:
+        case "pyreqwest":
+            from console.engine.transport.pyreqwest_adapter import PyreqwestTransport
+
+            return PyreqwestTransport(guard, clock=clock, extra_ca_file=extra_ca_file)
+        case "httpx":
+            from console.engine.transport.httpx_adapter import HttpxTransport
+
+            return HttpxTransport(guard, clock=clock, extra_ca_file=extra_ca_file)
+        case _:
+            assert_never(kind)

@@ -1,0 +1,246 @@
+"""The second adapter: httpx, on its transports and without its client.
+
+An `httpx.AsyncClient` would add a cookie jar, default headers and decoding; one `AsyncHTTPTransport` by origin and
+address has none of them, keeps TLS sessions of two names on one address apart, and keeps each pool small.
+
+Kept-alive connections. httpcore tells when a request opens a connection, so one that broke on a kept-alive connection
+before any byte of an answer, within STALE_WITHIN_S, is repeated once on a connection that is certainly new.
+"""
+
+import asyncio
+import ssl
+from base64 import b64encode
+from collections import OrderedDict
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any, cast
+
+import httpx
+
+from console.domain.clock import Clock
+from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, Cause, Failure, Outcome, Request, Response
+from console.engine.transport.guard import AddressGuard, Refusal
+from console.engine.transport.httpx_causes import classify
+from console.engine.transport.limits import (
+    MAX_ADDRESSES_TRIED,
+    MAX_ORIGINS,
+    POOL_IDLE_S,
+    POOL_MAX_IDLE,
+    READ_LIMIT_BYTES,
+    STALE_WITHIN_S,
+)
+
+
+class _Exchange:
+    """What is known of one try while it runs."""
+
+    __slots__ = ("address", "answered", "connecting", "opened", "started_s")
+
+    def __init__(self, started_s: float, address: str) -> None:
+        self.started_s = started_s
+        self.address = address
+        self.opened = False
+        """A connection was opened for it, rather than taken from the pool."""
+        self.connecting = False
+        self.answered = False
+
+    async def trace(self, event: str, _info: object) -> None:
+        """Called by httpcore at each step."""
+        if event == "connection.connect_tcp.started":
+            self.opened = self.connecting = True
+        elif event == "http11.send_request_headers.started":
+            self.connecting = False
+        elif event == "http11.receive_response_headers.complete":
+            self.answered = True
+
+
+class _Origin:
+    """The pool of one origin at one address, and one that keeps nothing, made when first needed."""
+
+    __slots__ = ("fresh", "in_flight", "pool")
+
+    def __init__(self, pool: httpx.AsyncBaseTransport) -> None:
+        self.pool = pool
+        self.fresh: httpx.AsyncBaseTransport | None = None
+        self.in_flight = 0
+
+    async def aclose(self) -> None:
+        await self.pool.aclose()
+        if self.fresh is not None:
+            await self.fresh.aclose()
+
+
+class HttpxTransport:
+    """A Transport over httpx. Connects only to addresses that the guard returned."""
+
+    def __init__(
+        self,
+        guard: AddressGuard,
+        *,
+        clock: Clock,
+        extra_ca_file: Path | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """The roots are certifi's and those of the machine; `extra_ca_file` (PEM, one or more) adds to them.
+
+        `transport` answers instead of the network, and sees the URL as it was given.
+        Raises OSError when the file cannot be read, ValueError when it holds no certificate.
+        """
+        self._guard = guard
+        self._now_s = clock.monotonic_s
+        self._injected = transport
+        self._tls = _tls_context(extra_ca_file)
+        self._origins: OrderedDict[tuple[bytes, str], _Origin] = OrderedDict()
+
+    async def send(self, request: Request) -> Outcome:
+        started_s = self._now_s()
+        try:
+            url = httpx.URL(request.url)
+            host = url.raw_host.decode("ascii")
+            if url.scheme not in ("http", "https") or not host:
+                raise ValueError("not an http or https URL")
+        except (httpx.InvalidURL, ValueError) as error:
+            return self._failure(Cause.PROTOCOL, f"the URL cannot be used: {error}", started_s, None)
+        addresses = self._guard.cached(host)
+        if addresses is None:
+            addresses = await self._guard.check(host, timeout_s=request.connect_timeout_s)
+        if isinstance(addresses, Refusal):
+            return self._failure(addresses.cause, addresses.detail, started_s, None)
+        for address in addresses[:MAX_ADDRESSES_TRIED]:
+            outcome = await self._try_address(request, url, address, started_s)
+            if not isinstance(outcome, Failure) or outcome.cause not in (Cause.REFUSED, Cause.TIMEOUT_CONNECT):
+                break
+            if self._now_s() - started_s >= request.total_timeout_s:
+                break
+        return outcome
+
+    async def aclose(self) -> None:
+        """Close every pool. Sends in flight end with an error of their connection."""
+        origins = list(self._origins.values())
+        self._origins.clear()
+        for origin in origins:
+            await origin.aclose()
+
+    async def _try_address(self, request: Request, url: httpx.URL, address: str, started_s: float) -> Outcome:
+        origin = await self._origin(url, address)
+        origin.in_flight += 1
+        try:
+            exchange = _Exchange(self._now_s(), address)
+            outcome = await self._exchange(origin.pool, request, url, exchange, started_s)
+            if not self._is_stale(exchange, outcome):
+                return outcome
+            if origin.fresh is None:
+                origin.fresh = self._pool(keep=0)
+            again = await self._exchange(origin.fresh, request, url, _Exchange(self._now_s(), address), started_s)
+            if isinstance(again, Failure) and isinstance(outcome, Failure):
+                # The first request may have been acted on, so its cause stays even when the second was refused.
+                detail = f"{outcome.detail}; again on a new connection: {again.detail}"
+                return self._failure(outcome.cause, detail, started_s, address)
+            return again
+        finally:
+            origin.in_flight -= 1
+
+    def _is_stale(self, exchange: _Exchange, outcome: Outcome) -> bool:
+        return (
+            self._injected is None
+            and isinstance(outcome, Failure)
+            and outcome.cause is Cause.RESET
+            and not exchange.opened
+            and not exchange.answered
+            and self._now_s() - exchange.started_s < STALE_WITHIN_S
+        )
+
+    async def _exchange(
+        self, pool: httpx.AsyncBaseTransport, request: Request, url: httpx.URL, exchange: _Exchange, started_s: float
+    ) -> Outcome:
+        left_s = request.total_timeout_s - (self._now_s() - started_s)
+        place = f"{url.host}:{url.port or {'http': 80, 'https': 443}[url.scheme]}"
+        try:
+            async with asyncio.timeout(left_s):
+                wire = self._wire_request(request, url, exchange)
+                return await self._answer(await pool.handle_async_request(wire), exchange.address, started_s, place)
+        except TimeoutError:
+            if exchange.connecting:
+                return self._failure(
+                    Cause.TIMEOUT_CONNECT, f"{place}: no connection in time", started_s, exchange.address
+                )
+            return self._failure(Cause.TIMEOUT_READ, f"{place}: no whole answer in time", started_s, exchange.address)
+        except (httpx.TransportError, httpx.InvalidURL, ssl.SSLError, OSError, ValueError) as error:
+            cause, detail = classify(error)
+            return self._failure(cause, f"{place}: {detail}", started_s, exchange.address)
+
+    async def _answer(self, answer: httpx.Response, address: str, started_s: float, place: str) -> Outcome:
+        """Reads up to the cap and lets go of the connection. Raises what httpx raises."""
+        first_byte_s = self._now_s()
+        body = bytearray()
+        try:
+            if answer.status_code < 200:
+                detail = f"{place}: unasked-for status {answer.status_code}"
+                return self._failure(Cause.PROTOCOL, detail, started_s, address)
+            # An async generator, declared as an iterator: to be closed where it stands when the cap is reached.
+            async with aclosing(cast(AsyncGenerator[bytes, None], answer.aiter_raw())) as chunks:
+                async for chunk in chunks:
+                    body += chunk
+                    if len(body) >= READ_LIMIT_BYTES:
+                        break
+        finally:
+            await answer.aclose()
+        return Response(
+            status=answer.status_code,
+            headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw),
+            body=bytes(body[:RESPONSE_BODY_CAP_BYTES]),
+            body_truncated=len(body) > RESPONSE_BODY_CAP_BYTES,
+            first_byte_ms=(first_byte_s - started_s) * 1000,
+            total_ms=(self._now_s() - started_s) * 1000,
+            remote_address=address,
+        )
+
+    def _wire_request(self, request: Request, url: httpx.URL, exchange: _Exchange) -> httpx.Request:
+        headers = [("host", url.netloc.decode("ascii")), *request.headers]
+        if url.userinfo and not any(name.lower() == "authorization" for name, _ in request.headers):
+            credentials = b64encode(f"{url.username}:{url.password}".encode()).decode("ascii")
+            headers.append(("authorization", f"Basic {credentials}"))
+        timeouts = {"connect": request.connect_timeout_s, "read": None, "write": None, "pool": None}
+        extensions: dict[str, Any] = {"timeout": timeouts, "trace": exchange.trace}
+        host = url.raw_host.decode("ascii")
+        if self._injected is None:
+            url = url.copy_with(host=exchange.address)
+            if url.raw_host.decode("ascii") != host:
+                extensions["sni_hostname"] = host.rstrip(".")
+        return httpx.Request("POST", url, headers=headers, content=request.body, extensions=extensions)
+
+    async def _origin(self, url: httpx.URL, address: str) -> _Origin:
+        key = (url.raw_scheme + b"://" + url.netloc, address)
+        origin = self._origins.get(key)
+        if origin is not None:
+            self._origins.move_to_end(key)
+            return origin
+        origin = self._origins[key] = _Origin(self._injected or self._pool(keep=POOL_MAX_IDLE))
+        if len(self._origins) > MAX_ORIGINS:
+            oldest = next(
+                (k for k, known in self._origins.items() if known.in_flight == 0 and known is not origin), None
+            )
+            if oldest is not None and self._injected is None:
+                await self._origins.pop(oldest).aclose()
+        return origin
+
+    def _pool(self, *, keep: int) -> httpx.AsyncHTTPTransport:
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=keep, keepalive_expiry=POOL_IDLE_S)
+        return httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, http2=False, limits=limits)
+
+    def _failure(self, cause: Cause, detail: str, started_s: float, address: str | None) -> Failure:
+        total_ms = (self._now_s() - started_s) * 1000
+        return Failure(cause=cause, detail=detail, total_ms=total_ms, remote_address=address)
+
+
+def _tls_context(extra_ca_file: Path | None) -> ssl.SSLContext:
+    context = httpx.create_ssl_context(trust_env=False)
+    context.load_default_certs()
+    if extra_ca_file is not None:
+        text = extra_ca_file.read_text("ascii", errors="replace")
+        try:
+            context.load_verify_locations(cadata=text)
+        except ssl.SSLError as error:
+            raise ValueError(f"{extra_ca_file} holds no PEM certificate") from error
+    return context

@@ -1,0 +1,23 @@
+"""Bounds that both adapters keep."""
+
+from console.domain.outcome import RESPONSE_BODY_CAP_BYTES
+
+READ_LIMIT_BYTES = RESPONSE_BODY_CAP_BYTES + 1
+"""One byte above what is kept: having read it tells that more followed."""
+
+POOL_IDLE_S = 4.0
+"""How long a kept-alive connection waits for its next request. Shorter than what receivers commonly grant (Node,
+uvicorn and Apache close after 5 s), so that it is this side that lets go."""
+
+POOL_MAX_IDLE = 256
+"""Idle connections kept to one origin."""
+
+STALE_WITHIN_S = 1.0
+"""A kept-alive connection that the receiver had closed gives itself away in one round trip. What breaks later broke
+while the receiver worked on the request, and is a failure of the attempt."""
+
+MAX_ORIGINS = 512
+"""Clients kept, one by origin and address. One costs 4 to 8 ms to make and some 135 KB to hold."""
+
+MAX_ADDRESSES_TRIED = 4
+"""Addresses of one name that an attempt goes through while none can be connected to."""
