@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 
 ABSENT = "–"
 """What is shown for a value that is not there, which is never 0 and never empty."""
@@ -101,6 +101,20 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
 def text_lines(text: str, *, tab: int = 4) -> list[str]:
     """Clean lines of a text of several lines: tabs as spaces, \\r\\n as one line break."""
     return [sanitise(line.expandtabs(tab)) for line in text.replace("\r\n", "\n").split("\n")]
+
+
+def wrapped(text: str, width: int, limit: int) -> list[str]:
+    """At most `limit` characters of a text as clean lines of at most `width` cells; what was left out is counted."""
+    width = max(2, width)
+    parts: list[str] = []
+    for line in text_lines(text[:limit]):
+        if line.isascii():
+            parts += [line[start : start + width] for start in range(0, max(1, len(line)), width)]
+        else:
+            parts += chop_cells(line, width)
+    if len(text) > limit:
+        parts.append(f"{ELLIPSIS} (+{len(text) - limit:,} characters)")
+    return parts
 
 
 def duration(ms: float | None) -> str:

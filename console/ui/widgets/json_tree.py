@@ -4,19 +4,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from rich.cells import chop_cells
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.strip import Strip
 
-from console.ui.format import fit, inline, sanitise_bytes, text_lines
+from console.ui.format import fit, inline, sanitise_bytes, wrapped
 from console.ui.widgets import json_value
 from console.ui.widgets.json_value import Json
 from console.ui.widgets.line_view import LineView
 
 MOST_BYTES = 2 * 1024 * 1024
 """A larger payload is not parsed: its beginning is shown as text."""
+
+MOST_CHARACTERS = 64 * 1024
+"""Of a text, or of one long string, no more is laid out on the screen."""
 
 AT_ONCE = 500
 """Members of one object or array that are laid out at a time; the rest waits behind a line that says how many."""
@@ -121,7 +123,7 @@ class JsonTree(LineView):
                 raise ValueError("too large to be parsed")
             value = json_value.parse(data.decode("utf-8"))
         except ValueError:
-            self._text = sanitise_bytes(data, MOST_BYTES)
+            self._text = sanitise_bytes(data, MOST_CHARACTERS)
             self._wrap_text()
             return
         root = _Line(depth=-1, label="", path="", value=value)
@@ -133,22 +135,18 @@ class JsonTree(LineView):
             self._lines = [root]
 
     def _wrap_text(self) -> None:
-        width = max(1, self.content_width - 2)
-        if self._text is None or width == self._wrapped_at:
+        width = self.content_width - 2
+        if self._text is None or width == self._wrapped_at or width <= 0:
             return
         self._wrapped_at = width
-        self._lines = [
-            _Line(depth=0, label="", path="", value=part, is_text=True)
-            for line in text_lines(self._text)
-            for part in (chop_cells(line, width) or [""])
-        ]
+        parts = wrapped(self._text, width, 2 * MOST_CHARACTERS)
+        self._lines = [_Line(depth=0, label="", path="", value=part, is_text=True) for part in parts]
 
     def _members(self, line: _Line, start: int) -> list[_Line]:
         """Lines of the members of an object or array from `start` on, or of the text of a long string."""
         value, depth = line.value, line.depth + 1
         if isinstance(value, str):
-            width = max(8, self.content_width - 2 * depth - 4)
-            parts = [part for text in text_lines(value) for part in (chop_cells(text, width) or [""])]
+            parts = wrapped(value, max(8, self.content_width - 2 * depth - 4), MOST_CHARACTERS)
             return [_Line(depth=depth, label="", path=line.path, value=part, is_text=True) for part in parts]
         lines = [
             _Line(depth=depth, label=str(key), path=_path(line.path, key), value=item)

@@ -1,0 +1,306 @@
+"""Themes as files: read, checked with file and line, and taken over while the console runs."""
+
+import os
+import re
+import tomllib
+from asyncio import Event
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from textual.app import App
+from textual.color import Color, ColorParseError
+from textual.theme import Theme
+
+from console.domain.errors import ConfigError
+
+PREFIX: Final = "console-"
+"""Before the name of every theme of ours, so that `nord.toml` does not replace Textual's `nord`."""
+
+DEFAULT: Final = "dark"
+
+_COLOURS = (
+    "primary",
+    "secondary",
+    "warning",
+    "error",
+    "success",
+    "accent",
+    "foreground",
+    "background",
+    "surface",
+    "panel",
+    "boost",
+)
+"""The keys of a theme's [colors] table: fields of textual.theme.Theme."""
+
+_TEXT = {
+    "accent": "text-accent",
+    "error": "text-error",
+    "muted": "text-muted",
+    "ok": "text-success",
+    "primary": "text-primary",
+    "warning": "text-warning",
+}
+"""The words of a theme's [text] table, and the variable that each one sets."""
+
+_DEBOUNCE_MS = 150
+
+
+def theme_name(name: str) -> str:
+    """The name Textual knows a theme file by: `dark` is `console-dark`. A name that has the prefix is left alone."""
+    return name if name.startswith(PREFIX) else PREFIX + name
+
+
+def builtin_themes_dir() -> Path:
+    """Where the themes that come with the product are: inside an installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parent.parent
+    installed = package / "themes"
+    return installed if installed.is_dir() else package.parent / "themes"
+
+
+def user_themes_dir(environ: Mapping[str, str] | None = None) -> Path:
+    """Where a user's own themes are. It need not exist."""
+    env = os.environ if environ is None else environ
+    config = env.get("XDG_CONFIG_HOME", "")
+    # The XDG specification: a relative path is to be ignored.
+    base = Path(config) if config.startswith("/") else Path(env.get("HOME", "~")).expanduser() / ".config"
+    return base / "webhook-console" / "themes"
+
+
+def themes_dirs() -> tuple[Path, ...]:
+    """The directories themes come from; a later one's file replaces an earlier one's of the same name."""
+    return (builtin_themes_dir(), user_themes_dir())
+
+
+def theme_files(directories: Iterable[Path]) -> dict[str, Path]:
+    """Theme files by their short name, which is that of the file. A directory that cannot be read holds none."""
+    found: dict[str, Path] = {}
+    for directory in directories:
+        try:
+            found |= {path.stem: path for path in sorted(directory.iterdir()) if _is_theme_file(path)}
+        except OSError:
+            continue
+    return found
+
+
+def available_themes(directories: Iterable[Path]) -> tuple[dict[str, Theme], list[ConfigError]]:
+    """Themes by Textual name, and what is wrong with the files that hold none.
+
+    A user's broken file does not hide the theme of the same name that comes with the product.
+    """
+    themes: dict[str, Theme] = {}
+    errors: list[ConfigError] = []
+    for directory in directories:
+        for path in theme_files([directory]).values():
+            try:
+                theme = load_theme(path)
+            except ConfigError as error:
+                errors.append(error)
+            else:
+                themes[theme.name] = theme
+    return themes, errors
+
+
+def load_theme(path: Path) -> Theme:
+    """The theme in a file, named after the file. Raises ConfigError, `file:line: what`, on the first thing wrong."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+        raise ConfigError(f"{path}:1: {reason}") from error
+    return _ThemeFile(path, text).theme()
+
+
+def _is_theme_file(path: Path) -> bool:
+    return path.suffix == ".toml" and not path.name.startswith(".")
+
+
+class _ThemeFile:
+    """One file while it is read."""
+
+    def __init__(self, path: Path, text: str) -> None:
+        self._path = path
+        self._lines = text.splitlines()
+        try:
+            self._data: dict[str, Any] = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            what, line = self._syntax_error(str(error))
+            raise ConfigError(f"{path}:{line}: {what}") from error
+
+    def theme(self) -> Theme:
+        self._only("", self._data, ("dark", "ansi", "colors", "text", "variables"))
+        dark, ansi = self._flag("dark"), self._flag("ansi", default=False)
+        colours = self._table("colors")
+        self._only("colors", colours, _COLOURS)
+        self._colours("colors", colours)
+        if "primary" not in colours:
+            raise self._wrong("", "colors", "[colors] needs `primary`")
+        text = self._table("text")
+        self._only("text", text, _TEXT)
+        self._colours("text", text)
+        variables = self._table("variables")
+        theme = Theme(name=theme_name(self._path.stem), primary=colours["primary"], dark=dark, ansi=ansi)
+        for key, colour in colours.items():
+            setattr(theme, key, colour)
+        self._check_variables(variables, theme.to_color_system().generate())
+        theme.variables = {_TEXT[word]: colour for word, colour in text.items()} | variables
+        return theme
+
+    def _flag(self, key: str, default: bool | None = None) -> bool:
+        value = self._data.get(key, default)
+        if isinstance(value, bool):
+            return value
+        raise self._wrong("", key, f"`{key}` must be true or false")
+
+    def _table(self, name: str) -> dict[str, str]:
+        table = self._data.get(name, {})
+        if not isinstance(table, dict):
+            raise self._wrong("", name, f"`{name}` must be a table: [{name}]")
+        for key, value in table.items():
+            if not isinstance(value, str):
+                raise self._wrong(name, key, f"`{key}` must be a text in quotes")
+        return table
+
+    def _only(self, table: str, found: Iterable[str], known: Iterable[str]) -> None:
+        allowed = list(known)
+        for key in found:
+            if key not in allowed:
+                raise self._wrong(table, key, f"unknown key `{key}`; known are {', '.join(allowed)}")
+
+    def _colours(self, table: str, colours: Mapping[str, str]) -> None:
+        for key, value in colours.items():
+            self._colour(table, key, value)
+
+    def _colour(self, table: str, key: str, value: str) -> None:
+        try:
+            Color.parse(value)
+        except ColorParseError:
+            raise self._wrong(table, key, f"`{value}` is no colour") from None
+
+    def _check_variables(self, variables: Mapping[str, str], known: Mapping[str, str]) -> None:
+        for key, value in variables.items():
+            if key not in known:
+                raise self._wrong("variables", key, f"unknown variable `{key}`")
+            if key.endswith("style") or "-style-" in key:
+                self._text_style(key, value)
+            elif not re.fullmatch(r"(auto|initial)( \d+%)?", value):
+                self._colour("variables", key, re.sub(r"\s+\d+%$", "", value))
+
+    def _text_style(self, key: str, value: str) -> None:
+        known = {"none", "bold", "dim", "italic", "not", "reverse", "strike", "underline", "b", "d", "i", "r", "s", "u"}
+        if not value.split() or not known.issuperset(value.split()):
+            raise self._wrong("variables", key, f"`{value}` is no text style")
+
+    def _wrong(self, table: str, key: str, what: str) -> ConfigError:
+        what = what.replace("\n", " ")
+        return ConfigError(f"{self._path}:{self._line_of(table, key)}: {what}")
+
+    def _line_of(self, table: str, key: str) -> int:
+        """Where a key is written, or the head of its table, or line 1."""
+        inside, head = "", 1
+        for number, line in enumerate(self._lines, 1):
+            if header := re.match(r"\s*\[\s*([^\]]*?)\s*\]", line):
+                inside = header[1].strip("\"'")
+                head = number if inside in (table, key) else head
+            elif inside == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
+                return number
+        return head
+
+    def _syntax_error(self, message: str) -> tuple[str, int]:
+        what = re.sub(r"\s*\(at .*\)$", "", message)
+        if found := re.search(r"\(at line (\d+)", message):
+            return what, int(found[1])
+        return what, max(1, len(self._lines))
+
+
+def apply_theme(app: App[Any], theme: Theme) -> None:
+    """Register a theme, and when it is the one in use, repaint with it at once. On the UI thread."""
+    app.register_theme(theme)
+    if app.theme != theme.name:
+        return
+    # Setting `app.theme` to the name it has does nothing, so do what its watcher would.
+    app.set_class(theme.dark, "-dark-mode", update=False)
+    app.set_class(not theme.dark, "-light-mode", update=False)
+    app._refresh_truecolor_filter(app.ansi_theme)
+    app._invalidate_css()
+    app.refresh_css(animate=False)
+    app.theme_changed_signal.publish(theme)
+
+
+ThemeChange = Theme | ConfigError
+
+
+async def theme_changes(directories: Iterable[Path], stop: Event | None = None) -> AsyncIterator[ThemeChange]:
+    """A theme each time its file is written, or what is wrong with it. Ends when `stop` is set, or by cancelling.
+
+    Directories are watched, not files, since editors replace files; one that does not exist yet is waited for. A file
+    that was removed is no change: its theme stays as it was.
+    """
+    # Costs a native library, and only a running console needs it.
+    from watchfiles import awatch
+
+    wanted = tuple(directory.resolve() for directory in directories)
+    above = {parent for directory in wanted for parent in (directory, *directory.parents)}
+
+    def concerns(_: object, name: str) -> bool:
+        path = Path(name)
+        return (path.parent in wanted and _is_theme_file(path)) or path in above
+
+    roots = _watchable(wanted)
+    while stop is None or not stop.is_set():
+        # Never recursive: the nearest directory that exists may be the home directory.
+        changes = awatch(
+            *roots,
+            watch_filter=concerns,
+            debounce=_DEBOUNCE_MS,
+            stop_event=stop,
+            recursive=False,
+            raise_interrupt=False,
+        )
+        async for batch in changes:
+            paths = {Path(name) for _, name in batch} - above
+            if (now := _watchable(wanted)) != roots:
+                paths |= set(theme_files(now - roots & set(wanted)).values())
+            for path in sorted(paths):
+                if path.exists():
+                    yield _outcome(path)
+            if now != roots:
+                roots = now
+                break
+
+
+def _watchable(directories: Iterable[Path]) -> set[Path]:
+    """Of each directory itself, or the nearest above it that exists."""
+    return {next(path for path in (directory, *directory.parents) if path.is_dir()) for directory in directories}
+
+
+def _outcome(path: Path) -> ThemeChange:
+    try:
+        return load_theme(path)
+    except ConfigError as error:
+        return error
+
+
+class ThemeWatcher:
+    """Keeps an app's themes as their files are. Run `watch` as a worker of the app."""
+
+    def __init__(self, app: App[Any], directories: Iterable[Path], report: Callable[[ThemeChange], None]) -> None:
+        """`report` is told of every change, on the UI thread: a theme that was taken over, or an error."""
+        self._app = app
+        self._directories = tuple(directories)
+        self._report = report
+
+    def register(self) -> list[ConfigError]:
+        """Make every theme known to the app, before it is chosen. Returns what is wrong with the other files."""
+        themes, errors = available_themes(self._directories)
+        for theme in themes.values():
+            self._app.register_theme(theme)
+        return errors
+
+    async def watch(self, stop: Event | None = None) -> None:
+        """Take over changed themes until cancelled. After an error the last good one stays in use."""
+        async for change in theme_changes(self._directories, stop):
+            if isinstance(change, Theme):
+                apply_theme(self._app, change)
+            self._report(change)
