@@ -1,0 +1,37 @@
+"""What every group of queries stands on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from console.store.sqlite.connection import Connection
+
+
+class Queries:
+    """One connection, and transactions that may span several groups."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @property
+    def path(self) -> Path:
+        return self._connection.path
+
+    @property
+    def read_only(self) -> bool:
+        return self._connection.read_only
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        try:
+            with self._connection.transaction():
+                yield
+        except BaseException:
+            self._forget()
+            raise
+
+    def _forget(self) -> None:
+        """Drop what was remembered from a transaction that did not come to be."""
+
+    def close(self) -> None:
+        self._connection.close()

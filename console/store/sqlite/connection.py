@@ -1,0 +1,172 @@
+"""One connection: pragmas, transactions, waiting for locks, and errors in words."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+from console.domain.clock import SystemClock
+from console.domain.errors import StoreError
+from console.store.sqlite.library import sqlite3
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+LOCK_WAIT_S = 5.0
+"""How long a statement waits for another process's lock before it is an error."""
+
+_BUSY, _LOCKED, _NOMEM, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 5, 6, 7, 8, 10, 11, 13, 14, 26
+
+
+class Connection:
+    """A connection of one thread. `waiting` is injected so that a test need not wait."""
+
+    def __init__(self, path: Path, *, read_only: bool, lock_wait_s: float = LOCK_WAIT_S) -> None:
+        self.path, self.read_only = path, read_only
+        self._lock_wait_s = lock_wait_s
+        self._clock, self._random = SystemClock(), Random()
+        self._depth = 0
+        uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}"
+        # isolation_level None: transactions are ours. timeout 0: waiting is ours too, as SQLite's own handler
+        # backs off to 100 ms and starves whoever came late.
+        self._raw = self._translated(
+            lambda: sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0, cached_statements=256)
+        )
+
+    @property
+    def raw(self) -> "sqlite3.Connection":
+        """For sqlite-utils, and for schema work."""
+        return self._raw
+
+    def prepare(self) -> None:
+        """The settings every connection to a store has."""
+        for pragma in (
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "secure_delete=OFF",
+            "journal_size_limit=67108864",
+            "mmap_size=0",
+            "wal_autocheckpoint=0",
+            "cache_size=-16384",
+            "temp_store=MEMORY",
+        ):
+            self.run(f"PRAGMA {pragma}")
+        if self.read_only:
+            self.run("PRAGMA query_only=ON")
+
+    def run(self, sql: str, parameters: Sequence[object] = ()) -> int:
+        """Execute one statement. Returns how many rows it changed."""
+        return self._translated(lambda: self._raw.execute(sql, parameters)).rowcount
+
+    def run_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        """Execute one statement for each row, inside a transaction. Returns how many rows it changed."""
+        assert self._depth, "many statements want one transaction"
+        return self._translated(lambda: self._raw.executemany(sql, rows)).rowcount
+
+    def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
+        """All rows: an open cursor would pin the write-ahead log."""
+        return self._translated(lambda: self._raw.execute(sql, parameters).fetchall())
+
+    def row(self, sql: str, parameters: Sequence[object] = ()) -> Row | None:
+        """The first row, and no open cursor behind it."""
+        found = self.rows(sql, parameters)
+        return found[0] if found else None
+
+    def value(self, sql: str, parameters: Sequence[object] = ()) -> Any:
+        """The first column of the first row; None without rows."""
+        found = self.row(sql, parameters)
+        return found[0] if found else None
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """BEGIN IMMEDIATE … COMMIT; inside another one, nothing of its own."""
+        if self._depth:
+            yield
+            return
+        if self.read_only:
+            raise StoreError(f"{self.path}: opened read-only: nothing can be changed")
+        self.run("BEGIN IMMEDIATE")
+        self._depth = 1
+        try:
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            # An error such as SQLITE_FULL may have rolled back already.
+            if self._raw.in_transaction:
+                self._raw.execute("ROLLBACK")
+            raise
+        finally:
+            self._depth = 0
+
+    def close(self) -> None:
+        self._raw.close()
+
+    def _translated(self, call: Callable[[], T]) -> T:
+        """Make a call, waiting while another process holds a lock, and turn SQLite's errors into ours."""
+        deadline: float | None = None
+        while True:
+            try:
+                return call()
+            except sqlite3.Error as error:
+                code = getattr(error, "sqlite_errorcode", None)
+                if not _is_busy(error, code):
+                    raise StoreError(describe_error(self.path, error)) from error
+                now = self._clock.monotonic_s()
+                deadline = deadline if deadline is not None else now + self._lock_wait_s
+                if now >= deadline:
+                    raise StoreError(describe_error(self.path, error)) from error
+                time.sleep(self._random.uniform(0.001, 0.003))
+
+
+def _is_busy(error: Exception, code: int | None) -> bool:
+    if code is not None:
+        return code & 0xFF in (_BUSY, _LOCKED)
+    return "locked" in str(error)
+
+
+def describe_error(path: Path, error: Exception) -> str:
+    """What SQLite said, in one line with the file and the way out."""
+    said = str(error)
+    code = getattr(error, "sqlite_errorcode", None)
+    primary = code & 0xFF if code is not None else _guess(said)
+    match primary:
+        case 5 | 6:
+            return (
+                f"{path}: locked by another process for {LOCK_WAIT_S:g} s: "
+                f"look for a stopped or stuck one (fuser {path}), then try again"
+            )
+        case 26:
+            return f"{path}: is no store ({said}): choose another file with --store"
+        case 11:
+            return (
+                f"{path}: damaged ({said}): nothing was changed; stop the engine, copy the file, "
+                f"and recover with: sqlite3 {path} .recover | sqlite3 new.db"
+            )
+        case 13:
+            return f"{path}: the disk is full: nothing was accepted or recorded; free space and try again"
+        case 8:
+            return f"{path}: cannot be written ({said}): check its owner and mode"
+        case 10:
+            return f"{path}: the disk failed ({said}): check the kernel log before trusting this file again"
+        case 14:
+            return f"{path}: cannot be opened ({said}): check that the folder exists and may be written"
+        case _:
+            return f"{path}: {said}"
+
+
+def _guess(said: str) -> int | None:
+    """The primary code, for bindings that do not tell it."""
+    for needle, code in (
+        ("locked", _BUSY),
+        ("not a database", _NOTADB),
+        ("malformed", _CORRUPT),
+        ("full", _FULL),
+        ("readonly", _READONLY),
+        ("disk I/O", _IOERR),
+        ("unable to open", _CANTOPEN),
+    ):
+        if needle in said:
+            return code
+    return None

@@ -1,0 +1,124 @@
+"""Endpoints."""
+
+from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
+from console.domain.errors import InvalidInputError, UnknownReferenceError
+from console.domain.ids import EndpointId
+from console.domain.status import Gauge
+from console.store.sqlite import counting
+from console.store.sqlite.base import Queries
+from console.store.sqlite.rows import (
+    ENDPOINT_COLUMNS,
+    GAUGE_COLUMNS,
+    endpoint_of,
+    gauge_of,
+    policy_text,
+    texts_text,
+)
+
+_ALL = f"SELECT {ENDPOINT_COLUMNS} FROM endpoints WHERE removed_at IS NULL ORDER BY name"
+_BY_ID = f"SELECT {ENDPOINT_COLUMNS} FROM endpoints WHERE id = ? AND removed_at IS NULL"
+_BY_NAME = f"SELECT {ENDPOINT_COLUMNS} FROM endpoints WHERE name = ? AND removed_at IS NULL"
+_BY_PREFIX = f"""
+SELECT {ENDPOINT_COLUMNS} FROM endpoints
+WHERE removed_at IS NULL AND (substr(id, 1, length(?1)) = ?1 OR substr(name, 1, length(?1)) = ?1) ORDER BY name LIMIT 4
+"""
+_NAME_TAKEN = "SELECT id FROM endpoints WHERE name = ? AND removed_at IS NULL AND id <> ?"
+_INSERT = """
+INSERT INTO endpoints (id, name, url, types, secrets, policy, state, state_since, created_at, version)
+VALUES (?, ?, ?, ?, ?, ?, 'active', ?, ?, 1)
+"""
+_EDIT = """
+UPDATE endpoints SET name = ?, url = ?, types = ?, secrets = ?, policy = ?, version = version + 1
+WHERE id = ? AND removed_at IS NULL
+"""
+_SET_STATE = """
+UPDATE endpoints SET state = ?, state_reason = ?, state_since = ?, version = version + 1
+WHERE id = ? AND removed_at IS NULL
+"""
+_REMOVE = "UPDATE endpoints SET removed_at = ?, version = version + 1 WHERE id = ? AND removed_at IS NULL"
+_CANCEL_PENDING = """
+UPDATE deliveries SET state = 'cancelled', next_attempt_at = NULL, updated_at = ?
+WHERE endpoint = ? AND state = 'pending'
+"""
+_REROUTE = "UPDATE meta SET value = value + 1 WHERE key = 'routing'"
+_NUDGE = "INSERT INTO nudges (endpoint) VALUES (?)"
+_GAUGES = f"""
+SELECT p.id, {", ".join("g." + c for c in GAUGE_COLUMNS.split(", "))}
+FROM endpoints p LEFT JOIN gauges g ON g.endpoint = p.seq WHERE p.removed_at IS NULL
+"""
+
+
+class EndpointQueries(Queries):
+    def add_endpoint(self, endpoint_id: EndpointId, spec: EndpointSpec, now_ms: int) -> Endpoint:
+        spec.check()
+        with self.transaction():
+            self._refuse_taken(spec.name, endpoint_id)
+            self._connection.run(_INSERT, (endpoint_id, *_columns(spec), now_ms, now_ms))
+            self._connection.run(_REROUTE)
+            endpoint = self._endpoint(endpoint_id)
+            self._connection.run(_NUDGE, (endpoint.seq,))
+            return endpoint
+
+    def edit_endpoint(self, endpoint_id: EndpointId, spec: EndpointSpec, now_ms: int) -> Endpoint:
+        spec.check()
+        with self.transaction():
+            self._refuse_taken(spec.name, endpoint_id)
+            self._connection.run(_EDIT, (*_columns(spec), endpoint_id))
+            self._connection.run(_REROUTE)
+            endpoint = self._endpoint(endpoint_id)
+            self._connection.run(_NUDGE, (endpoint.seq,))
+            return endpoint
+
+    def set_endpoint_state(
+        self, endpoint_id: EndpointId, state: EndpointState, reason: str | None, now_ms: int
+    ) -> Endpoint:
+        with self.transaction():
+            self._connection.run(_SET_STATE, (state, reason, now_ms, endpoint_id))
+            endpoint = self._endpoint(endpoint_id)
+            self._connection.run(_NUDGE, (endpoint.seq,))
+            return endpoint
+
+    def remove_endpoint(self, endpoint_id: EndpointId, now_ms: int) -> int:
+        with self.transaction():
+            endpoint = self._endpoint(endpoint_id)
+            self._connection.run(_REMOVE, (now_ms, endpoint_id))
+            self._connection.run(_REROUTE)
+            cancelled = self._connection.run(_CANCEL_PENDING, (now_ms, endpoint.seq))
+            counting.move(self._connection, {endpoint.seq: {"pending": -cancelled, "cancelled": cancelled}})
+            self._connection.run(_NUDGE, (endpoint.seq,))
+            return cancelled
+
+    def endpoints(self) -> list[Endpoint]:
+        return [endpoint_of(row) for row in self._connection.rows(_ALL)]
+
+    def find_endpoint(self, reference: str) -> Endpoint:
+        for sql in (_BY_ID, _BY_NAME):
+            if (row := self._connection.row(sql, (reference,))) is not None:
+                return endpoint_of(row)
+        found = [endpoint_of(row) for row in self._connection.rows(_BY_PREFIX, (reference,))] if reference else []
+        if not found:
+            raise UnknownReferenceError(f"no endpoint {reference!r}: see `webhook-console endpoints list`")
+        if len(found) > 1:
+            names = ", ".join(e.name for e in found[:3]) + (", …" if len(found) > 3 else "")
+            raise UnknownReferenceError(f"{reference!r} fits several endpoints ({names}): write more of it")
+        return found[0]
+
+    def gauges(self) -> dict[EndpointId, Gauge]:
+        return {
+            EndpointId(id_): gauge_of(tuple(counts)) if counts[0] is not None else Gauge()
+            for id_, *counts in self._connection.rows(_GAUGES)
+        }
+
+    def _endpoint(self, endpoint_id: EndpointId) -> Endpoint:
+        row = self._connection.row(_BY_ID, (endpoint_id,))
+        if row is None:
+            raise UnknownReferenceError(f"no endpoint {endpoint_id}: it may have been removed")
+        return endpoint_of(row)
+
+    def _refuse_taken(self, name: str, endpoint_id: EndpointId) -> None:
+        if (taken_by := self._connection.value(_NAME_TAKEN, (name, endpoint_id))) is not None:
+            raise InvalidInputError(f"name {name!r}: is taken by {taken_by}; choose another with --name")
+
+
+def _columns(spec: EndpointSpec) -> tuple[str, ...]:
+    return spec.name, spec.url, texts_text(spec.types), texts_text(spec.secrets), policy_text(spec.policy)

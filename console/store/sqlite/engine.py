@@ -1,0 +1,277 @@
+"""What the engine alone does: the lease, claims, and what came of them. The hot path."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import assert_never
+
+from console.domain.delivery import Delivered, Failed, Retry
+from console.domain.errors import FencedError
+from console.domain.ids import AttemptId, DeliveryId, EventId
+from console.domain.operation import OperationKind
+from console.domain.outcome import PLAIN_WORDS, Cause
+from console.domain.rates import MINUTE, SECOND, SECONDS_KEPT_S
+from console.domain.work import Claimed, ClaimOrder, Completed, Recovered
+from console.store.sqlite import counting
+from console.store.sqlite.base import Queries
+from console.store.sqlite.rows import headers_text, read_policy
+
+_TAKE_OVER = """
+INSERT INTO engine (id, epoch, pid, host, version, started_at, heartbeat_at) VALUES (1, 1, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1, pid = excluded.pid, host = excluded.host,
+  version = excluded.version, started_at = excluded.started_at, heartbeat_at = excluded.heartbeat_at,
+  stopped_at = NULL, stop_requested = 0, in_flight = 0
+RETURNING epoch
+"""
+_EPOCH = "SELECT epoch FROM engine WHERE id = 1"
+_HEARTBEAT = "UPDATE engine SET heartbeat_at = ?, in_flight = ? WHERE id = 1"
+_RELEASE = "UPDATE engine SET stopped_at = ?, heartbeat_at = ?, in_flight = 0 WHERE id = 1"
+
+_LEFT_IN_FLIGHT = """
+SELECT d.id, d.endpoint, d.step, d.attempts, p.policy, a.id FROM deliveries d JOIN endpoints p ON p.seq = d.endpoint
+LEFT JOIN attempts a ON a.delivery = d.id AND a.number = d.attempts WHERE d.state = 'sending'
+"""
+_END_UNKNOWN = """
+UPDATE attempts SET ended_at = ?, cause = 'unknown_outcome', detail = ? WHERE id = ? AND ended_at IS NULL
+"""
+_RECOVER = """
+UPDATE deliveries SET state = ?, next_attempt_at = ?, manual = 0, last_cause = 'unknown_outcome', last_status = NULL,
+  last_attempt_at = ?, updated_at = ? WHERE id = ?
+"""
+
+_CLAIM = """
+UPDATE deliveries SET state = 'sending', next_attempt_at = NULL, attempts = attempts + 1,
+  step = step + 1 - manual, lease = ?, updated_at = ?
+WHERE id IN (
+  SELECT id FROM deliveries WHERE endpoint = ? AND state = 'pending' AND next_attempt_at <= ?
+    AND EXISTS (SELECT 1 FROM endpoints WHERE seq = endpoint AND state = 'active' AND removed_at IS NULL)
+  ORDER BY next_attempt_at, id LIMIT ?)
+RETURNING id
+"""
+_CLAIMED = """
+SELECT d.id, d.endpoint, d.attempts, d.step, d.manual, e.id, e.type, e.payload
+FROM json_each(?) picked JOIN deliveries d ON d.id = picked.value JOIN events e ON e.seq = d.event
+"""
+_NEWEST_ATTEMPT = "SELECT coalesce(max(id), 0) FROM attempts"
+_INSERT_ATTEMPT = """
+INSERT INTO attempts (id, delivery, endpoint, number, manual, started_at) VALUES (?, ?, ?, ?, ?, ?)
+"""
+
+_END_ATTEMPT = """
+UPDATE attempts SET started_at = ?, ended_at = ?, status = ?, cause = ?, detail = ?, total_ms = ?, first_byte_ms = ?
+WHERE id = ?
+"""
+_INSERT_EXCHANGE = """
+INSERT INTO exchanges (attempt, url, request_headers, response_headers, response_body, truncated, remote_address)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_COMPLETE = """
+UPDATE deliveries SET state = ?, next_attempt_at = ?, manual = 0, last_cause = ?, last_status = ?, last_attempt_at = ?,
+  updated_at = ? WHERE id = ? AND state = 'sending' AND attempts = ? AND lease = ?
+"""
+_DISABLE = """
+UPDATE endpoints SET state = 'disabled', state_reason = ?, state_since = ?, version = version + 1
+WHERE seq = ? AND state <> 'disabled' AND removed_at IS NULL RETURNING name
+"""
+_LOG_OPERATION = """
+INSERT INTO operations (kind, actor, target, reason, started_at, finished_at, done, result)
+VALUES (?, 'engine', ?, ?, ?, ?, 1, 'disabled')
+"""
+
+_NEXT_DUE = """
+SELECT seq, (SELECT min(next_attempt_at) FROM deliveries WHERE endpoint = seq AND state = 'pending') AS due
+FROM (SELECT value AS seq FROM json_each(?)) WHERE due IS NOT NULL
+"""
+_NUDGED = "SELECT id, endpoint FROM nudges WHERE id > ? ORDER BY id"
+_NEWEST_NUDGE = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'nudges'"
+_TIDY_RATES = """
+DELETE FROM rates WHERE (width, bucket, endpoint) IN
+  (SELECT width, bucket, endpoint FROM rates WHERE width = ? AND bucket < ? LIMIT 5000)
+"""
+_CANCEL_ORPHANS = """
+UPDATE deliveries SET state = 'cancelled', next_attempt_at = NULL, updated_at = ?
+WHERE state = 'pending' AND endpoint IN
+  (SELECT seq FROM endpoints JOIN gauges ON endpoint = seq WHERE removed_at IS NOT NULL AND pending > 0)
+RETURNING endpoint
+"""
+_TIDY_NUDGES = "DELETE FROM nudges WHERE id <= ?"
+_MINUTES_KEPT_S = 40 * 24 * 3600
+_NUDGES_KEPT = 1000
+
+
+class EngineQueries(Queries):
+    def take_over(self, *, pid: int, host: str, version: str, now_ms: int) -> int:
+        with self.transaction():
+            epoch = self._connection.value(_TAKE_OVER, (pid, host, version, now_ms, now_ms))
+            assert isinstance(epoch, int)
+            return epoch
+
+    def recover(self, *, epoch: int, now_ms: int) -> Recovered:
+        detail = PLAIN_WORDS[Cause.UNKNOWN_OUTCOME]
+        pending = failed = 0
+        changes: list[tuple[int, str, str]] = []
+        counts = counting.AttemptCounts()
+        with self.transaction():
+            self._refuse_if_fenced(epoch)
+            for delivery, endpoint, step, _, policy, attempt in self._connection.rows(_LEFT_IN_FLIGHT):
+                # The try was charged when it was claimed. Not the receiver's fault: the next one is due at once.
+                exhausted = step >= len(read_policy(policy).schedule_s)
+                state, due = ("failed", None) if exhausted else ("pending", now_ms)
+                pending, failed = pending + (not exhausted), failed + exhausted
+                self._connection.run(_END_UNKNOWN, (now_ms, detail, attempt))
+                self._connection.run(_RECOVER, (state, due, now_ms, now_ms, delivery))
+                changes.append((endpoint, "sending", state))
+                counts.add(
+                    endpoint=endpoint, ended_at_ms=now_ms, total_ms=None, cause=Cause.UNKNOWN_OUTCOME, detail=detail
+                )
+            counting.move(self._connection, counting.moves_between(changes))
+            counts.write(self._connection)
+        return Recovered(pending=pending, failed=failed)
+
+    def heartbeat(self, *, epoch: int, in_flight: int, now_ms: int) -> None:
+        with self.transaction():
+            self._refuse_if_fenced(epoch)
+            self._connection.run(_HEARTBEAT, (now_ms, in_flight))
+
+    def release(self, *, epoch: int, now_ms: int) -> None:
+        with self.transaction():
+            self._refuse_if_fenced(epoch)
+            self._connection.run(_RELEASE, (now_ms, now_ms))
+
+    def claim(self, orders: Sequence[ClaimOrder], *, epoch: int, now_ms: int) -> list[Claimed]:
+        with self.transaction():
+            self._refuse_if_fenced(epoch)
+            picked: list[int] = []
+            for order in orders:
+                picked += (
+                    row[0]
+                    for row in self._connection.rows(_CLAIM, (epoch, now_ms, order.endpoint_seq, now_ms, order.limit))
+                )
+            if not picked:
+                return []
+            attempt_id = self._connection.value(_NEWEST_ATTEMPT)
+            claimed = [
+                Claimed(
+                    delivery_id=DeliveryId(id_),
+                    attempt_id=AttemptId(attempt_id + i),
+                    endpoint_seq=endpoint,
+                    number=number,
+                    step=step,
+                    manual=bool(manual),
+                    event_id=EventId(event_id),
+                    event_type=event_type,
+                    payload=payload,
+                )
+                for i, (id_, endpoint, number, step, manual, event_id, event_type, payload) in enumerate(
+                    self._connection.rows(_CLAIMED, (json.dumps(picked),)), start=1
+                )
+            ]
+            self._connection.run_many(
+                _INSERT_ATTEMPT,
+                [(c.attempt_id, c.delivery_id, c.endpoint_seq, c.number, c.manual, now_ms) for c in claimed],
+            )
+            moves = counting.moves_between((c.endpoint_seq, "pending", "sending") for c in claimed)
+            counting.move(self._connection, moves)
+            return claimed
+
+    def complete(self, completed: Sequence[Completed], *, epoch: int) -> int:
+        with self.transaction():
+            self._refuse_if_fenced(epoch)
+            moved = self._connection.run_many(_COMPLETE, [_delivery_row(c, epoch) for c in completed])
+            # Nobody but the lease's holder moves a delivery out of `sending`, and the lease was looked at above.
+            assert moved == len(completed), f"{len(completed) - moved} deliveries were not this engine's"
+            self._connection.run_many(_END_ATTEMPT, [_attempt_row(c) for c in completed])
+            self._connection.run_many(_INSERT_EXCHANGE, [row for c in completed if (row := _exchange_row(c))])
+            self._count(completed)
+            for c in completed:
+                if isinstance(c.verdict, Failed) and c.verdict.disable_endpoint:
+                    self._disable(c.claimed.endpoint_seq, c.verdict.why, c.ended_at_ms)
+            return moved
+
+    def _count(self, completed: Sequence[Completed]) -> None:
+        counts = counting.AttemptCounts()
+        moves: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+        for c in completed:
+            verdict, endpoint = c.verdict, c.claimed.endpoint_seq
+            cause, detail = (None, "") if isinstance(verdict, Delivered) else (verdict.cause, verdict.detail)
+            moves[endpoint]["sending"] -= 1
+            moves[endpoint][_state_after(verdict)] += 1
+            counts.add(endpoint=endpoint, ended_at_ms=c.ended_at_ms, total_ms=c.total_ms, cause=cause, detail=detail)
+        counting.move(self._connection, moves)
+        counts.write(self._connection)
+
+    def _disable(self, endpoint: int, why: str, now_ms: int) -> None:
+        name = self._connection.value(_DISABLE, (why, now_ms, endpoint))
+        if name is not None:
+            self._connection.run(_LOG_OPERATION, (OperationKind.ENDPOINT_DISABLE, name, why, now_ms, now_ms))
+            self._connection.run("INSERT INTO nudges (endpoint) VALUES (?)", (endpoint,))
+
+    def next_due(self, endpoint_seqs: Iterable[int]) -> dict[int, int]:
+        return dict(self._connection.rows(_NEXT_DUE, (json.dumps(list(endpoint_seqs)),)))
+
+    def nudged(self, after: int) -> tuple[int, set[int]]:
+        rows = self._connection.rows(_NUDGED, (after,))
+        if not rows:
+            return max(after, self._connection.value(_NEWEST_NUDGE) or 0), set()
+        return rows[-1][0], {endpoint for _, endpoint in rows}
+
+    def tidy(self, *, epoch: int, now_ms: int) -> None:
+        now_s = now_ms // 1000
+        with self.transaction():
+            self._refuse_if_fenced(epoch)
+            self._connection.run(_TIDY_RATES, (SECOND, now_s - SECONDS_KEPT_S))
+            self._connection.run(_TIDY_RATES, (MINUTE, now_s - _MINUTES_KEPT_S))
+            newest = self._connection.value(_NEWEST_NUDGE) or 0
+            self._connection.run(_TIDY_NUDGES, (newest - _NUDGES_KEPT,))
+            # A try that was in flight when its endpoint was removed, failed, and was put back.
+            orphans = self._connection.rows(_CANCEL_ORPHANS, (now_ms,))
+            counting.move(self._connection, counting.moves_between((e, "pending", "cancelled") for (e,) in orphans))
+
+    def checkpoint(self) -> None:
+        self._connection.rows("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def _refuse_if_fenced(self, epoch: int) -> None:
+        current = self._connection.value(_EPOCH)
+        if current != epoch:
+            raise FencedError(f"{self.path}: engine {current} has taken over from this one ({epoch}): it stops")
+
+
+def _state_after(verdict: Delivered | Retry | Failed) -> str:
+    match verdict:
+        case Delivered():
+            return "delivered"
+        case Retry():
+            return "pending"
+        case Failed():
+            return "failed"
+        case _ as never:
+            assert_never(never)
+
+
+def _delivery_row(c: Completed, epoch: int) -> tuple[object, ...]:
+    v, claimed = c.verdict, c.claimed
+    due = v.at_ms if isinstance(v, Retry) else None
+    cause = None if isinstance(v, Delivered) else v.cause
+    ended = c.ended_at_ms
+    return _state_after(v), due, cause, v.status, ended, ended, claimed.delivery_id, claimed.number, epoch
+
+
+def _attempt_row(c: Completed) -> tuple[object, ...]:
+    v = c.verdict
+    cause, detail = (None, None) if isinstance(v, Delivered) else (v.cause, f"{v.detail}; {v.why}")
+    return c.started_at_ms, c.ended_at_ms, v.status, cause, detail, c.total_ms, c.first_byte_ms, c.claimed.attempt_id
+
+
+def _exchange_row(c: Completed) -> tuple[object, ...] | None:
+    x = c.exchange
+    if x is None:
+        return None
+    return (
+        c.claimed.attempt_id,
+        x.url,
+        headers_text(x.request_headers),
+        headers_text(x.response_headers) if x.response_headers else None,
+        x.response_body or None,
+        int(x.response_truncated),
+        x.remote_address,
+    )

@@ -1,0 +1,132 @@
+"""Accept events and owe them to endpoints."""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from random import SystemRandom
+
+from console.domain.errors import InvalidInputError
+from console.domain.event import PAYLOAD_CAP_BYTES, Accepted, NewEvent, check_event_type
+from console.domain.ids import EndpointId, EventId, check_event_id, new_event_id
+from console.domain.matching import first_match
+from console.domain.retry import first_attempt_at_ms
+from console.store.sqlite import counting
+from console.store.sqlite.base import Queries
+from console.store.sqlite.rows import read_policy
+
+_KNOWN = "SELECT id FROM events WHERE id IN (SELECT value FROM json_each(?))"
+_KNOWN_FANOUT = """
+SELECT e.id, count(d.id) FROM events e LEFT JOIN deliveries d ON d.event = e.seq
+WHERE e.id IN (SELECT value FROM json_each(?)) GROUP BY e.seq
+"""
+_NEWEST = "SELECT coalesce(max(seq), 0) FROM events"
+_INSERT_EVENT = "INSERT INTO events (seq, id, type, payload, accepted_at, source) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT_DELIVERY = """
+INSERT INTO deliveries (event, endpoint, state, next_attempt_at, created_at, updated_at)
+VALUES (?, ?, 'pending', ?, ?, ?)
+"""
+_ROUTING_VERSION = "SELECT value FROM meta WHERE key = 'routing'"
+_ROUTES = "SELECT seq, types, policy FROM endpoints WHERE removed_at IS NULL ORDER BY seq"
+_ROUTE = "SELECT seq, policy FROM endpoints WHERE id = ? AND removed_at IS NULL"
+_NUDGE = "INSERT INTO nudges (endpoint) VALUES (?)"
+
+_TYPES_REMEMBERED = 10_000
+
+Route = tuple[int, tuple[float, ...]]
+"""An endpoint (seq) that wants a type, and its schedule."""
+
+
+class IntakeQueries(Queries):
+    _routing_version = -1
+    _endpoint_types: list[tuple[int, tuple[str, ...], tuple[float, ...]]]
+    _routes: dict[str, list[Route]]
+    _random = SystemRandom()
+
+    def accept(self, events: Sequence[NewEvent], now_ms: int) -> list[Accepted]:
+        for event in events:
+            _check(event)
+        with self.transaction():
+            self._refresh_routes()
+            return self._accept(events, now_ms, self._routes_of)
+
+    def accept_for(self, event: NewEvent, endpoint: EndpointId, now_ms: int) -> Accepted:
+        _check(event)
+        with self.transaction():
+            row = self._connection.row(_ROUTE, (endpoint,))
+            if row is None:
+                raise InvalidInputError(f"endpoint {endpoint}: is not in this store")
+            route = (row[0], read_policy(row[1]).schedule_s)
+            return self._accept([event], now_ms, lambda _type: [route])[0]
+
+    def _accept(
+        self, events: Sequence[NewEvent], now_ms: int, routes_of: Callable[[str], list[Route]]
+    ) -> list[Accepted]:
+        given = [event.id for event in events if event.id is not None]
+        known = self._known(given) if given else {}
+        seq = self._connection.value(_NEWEST)
+        answers: list[Accepted] = []
+        new_events, new_deliveries = [], []
+        moves: dict[int, dict[str, int]] = defaultdict(lambda: {"pending": 0})
+        for event in events:
+            id_ = event.id or new_event_id(now_ms, self._random)
+            if (wanted_by := known.get(id_)) is not None:
+                answers.append(Accepted(id=id_, duplicate=True, deliveries=wanted_by))
+                continue
+            seq += 1
+            new_events.append((seq, id_, event.type, event.payload, now_ms, event.source))
+            routes = routes_of(event.type)
+            for endpoint, schedule_s in routes:
+                due = first_attempt_at_ms(schedule_s, now_ms)
+                new_deliveries.append((seq, endpoint, due, now_ms, now_ms))
+                moves[endpoint]["pending"] += 1
+            known[id_] = len(routes)
+            answers.append(Accepted(id=id_, duplicate=False, deliveries=len(routes)))
+        if new_events:
+            self._connection.run_many(_INSERT_EVENT, new_events)
+            self._connection.run_many(_INSERT_DELIVERY, new_deliveries)
+            counting.move(self._connection, moves)
+            counting.count_accepted(self._connection, len(new_events), now_ms)
+            self._connection.run_many(_NUDGE, [(endpoint,) for endpoint in moves])
+        return answers
+
+    def _known(self, ids: list[EventId]) -> dict[EventId, int]:
+        """Which of these ids are in the store, and to how many endpoints each was owed."""
+        found = [row[0] for row in self._connection.rows(_KNOWN, (json.dumps(ids),))]
+        if not found:
+            return {}
+        return {EventId(i): n for i, n in self._connection.rows(_KNOWN_FANOUT, (json.dumps(found),))}
+
+    def _refresh_routes(self) -> None:
+        """Read the endpoints again when one has changed."""
+        version = self._connection.value(_ROUTING_VERSION)
+        if version == self._routing_version:
+            return
+        self._endpoint_types = [
+            (seq, tuple(json.loads(types)), read_policy(policy).schedule_s)
+            for seq, types, policy in self._connection.rows(_ROUTES)
+        ]
+        self._routes, self._routing_version = {}, version
+
+    def _routes_of(self, event_type: str) -> list[Route]:
+        """Who wants a type, remembered until an endpoint changes."""
+        routes = self._routes.get(event_type)
+        if routes is None:
+            routes = [(seq, s) for seq, types, s in self._endpoint_types if first_match(types, event_type)]
+            if len(self._routes) >= _TYPES_REMEMBERED:
+                self._routes.clear()
+            self._routes[event_type] = routes
+        return routes
+
+    def _forget(self) -> None:
+        # What was read in a transaction that rolled back may never have been.
+        self._routing_version = -1
+
+
+def _check(event: NewEvent) -> None:
+    check_event_type(event.type)
+    if event.id is not None:
+        check_event_id(event.id)
+    if len(event.payload) > PAYLOAD_CAP_BYTES:
+        raise InvalidInputError(
+            f"event {event.type}: a payload of {len(event.payload)} bytes; at most {PAYLOAD_CAP_BYTES} are accepted"
+        )

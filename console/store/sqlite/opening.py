@@ -1,0 +1,109 @@
+"""Open a store: make it, migrate it, or say in one line why not."""
+
+import os
+from pathlib import Path
+
+from console.domain.errors import StoreError
+from console.store.sqlite.connection import Connection
+from console.store.sqlite.library import MAY_WRITE, sqlite3
+from console.store.sqlite.schema import APPLICATION_ID, VERSION, migrations
+from console.store.sqlite.store import SqliteStore
+
+
+def open_sqlite_store(path: Path, *, read_only: bool, create: bool) -> SqliteStore:
+    """See `console.store.open_store`."""
+    path = path.absolute()
+    if not read_only and not MAY_WRITE:
+        raise StoreError(
+            f"{path}: SQLite {sqlite3.sqlite_version} can lose committed writes and is only used for reading: "
+            "install a Python with SQLite 3.51.3 or newer (uv python install 3.13, then uv run --python 3.13 …)"
+        )
+    if not _exists(path):
+        if read_only or not create:
+            raise StoreError(
+                f"{path}: there is no store: start one with `webhook-console serve` or `send`, or see --store"
+            )
+        _make_file(path)
+    _check_is_store(path, read_only=read_only)
+    connection = Connection(path, read_only=read_only)
+    try:
+        if not read_only:
+            _bring_up_to_date(connection)
+        connection.prepare()
+        return SqliteStore(connection)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.stat() is not None and not _is_folder(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be opened ({error.strerror}): check the folder, or see --store") from None
+
+
+def _is_folder(path: Path) -> bool:
+    if path.is_dir():
+        raise StoreError(f"{path}: is a folder: name a file in it with --store")
+    return False
+
+
+def _make_file(path: Path) -> None:
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # SQLite gives its side files the mode of the store.
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        if not path.parent.is_dir():
+            raise StoreError(f"{path.parent}: is no folder: choose another place with --store") from None
+    except OSError as error:
+        raise StoreError(
+            f"{path}: cannot be made ({error.strerror}): make the folder writable, or choose another with --store"
+        ) from None
+
+
+def _check_is_store(path: Path, *, read_only: bool) -> None:
+    """Refuse what is not ours before anything could change it: over a connection that cannot write."""
+    connection = Connection(path, read_only=True)
+    try:
+        application = connection.value("PRAGMA application_id")
+        version = connection.value("PRAGMA user_version")
+        empty = not connection.value("SELECT count(*) FROM sqlite_schema")
+    finally:
+        connection.close()
+    if application != APPLICATION_ID and not (empty and application == 0 and version == 0):
+        raise StoreError(f"{path}: is a SQLite file, but no webhook-console store: choose another with --store")
+    if version > VERSION:
+        raise StoreError(
+            f"{path}: written by a newer webhook-console (schema {version}, this one knows {VERSION}): "
+            "upgrade this program"
+        )
+    if read_only and version < VERSION:
+        raise StoreError(
+            f"{path}: is of an older schema ({version}, this program needs {VERSION}): "
+            "open it once without --read-only to migrate it"
+        )
+
+
+def _bring_up_to_date(connection: Connection) -> None:
+    if connection.value("PRAGMA user_version") < VERSION:
+        # Must precede the first table; it has no effect later.
+        connection.run("PRAGMA auto_vacuum=INCREMENTAL")
+        with connection.transaction():
+            # Looked at again under the lock: another process may have been first.
+            if connection.value("PRAGMA user_version") < VERSION:
+                _migrate(connection)
+    if connection.value("PRAGMA journal_mode") != "wal":
+        connection.run("PRAGMA journal_mode=WAL")
+
+
+def _migrate(connection: Connection) -> None:
+    from sqlite_utils import Database
+
+    database = Database(connection.raw, execute_plugins=False)
+    migrations().apply(database)
+    connection.run(f"PRAGMA application_id={APPLICATION_ID}")
+    connection.run(f"PRAGMA user_version={VERSION}")

@@ -1,0 +1,199 @@
+"""Rows of the store to values of the domain, and back."""
+
+import json
+
+import msgspec
+
+from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
+from console.domain.endpoint import DeliveryPolicy, Endpoint, EndpointState
+from console.domain.event import Event, EventRow
+from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, OperationId
+from console.domain.operation import Operation, OperationKind
+from console.domain.outcome import Cause, Headers
+from console.domain.rates import Bucket
+from console.domain.status import EngineStatus, Gauge
+from console.store.sqlite.connection import Row
+
+_encode = msgspec.json.Encoder().encode
+_decode_policy = msgspec.json.Decoder(DeliveryPolicy).decode
+_decode_headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
+_decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
+
+ENDPOINT_COLUMNS = "seq, id, name, url, types, secrets, policy, state, state_reason, state_since, created_at, version"
+DELIVERY_COLUMNS = (
+    "d.id, e.id, e.type, p.id, p.name, d.state, p.state, d.attempts, d.step, p.policy, d.next_attempt_at, d.manual, "
+    "d.last_cause, d.last_status, d.last_attempt_at, d.created_at, d.updated_at"
+)
+ATTEMPT_COLUMNS = (
+    "a.id, a.delivery, e.id, e.type, p.id, p.name, a.number, a.manual, a.started_at, a.ended_at, a.status, a.cause, "
+    "a.detail, a.total_ms, a.first_byte_ms"
+)
+ENGINE_COLUMNS = "epoch, pid, host, version, started_at, heartbeat_at, stopped_at, stop_requested, in_flight"
+OPERATION_COLUMNS = "id, kind, actor, target, reason, started_at, finished_at, done, result"
+GAUGE_COLUMNS = (
+    "pending, sending, delivered, failed, cancelled, last_success_at, last_failure_at, last_failure_cause, "
+    "last_failure_detail"
+)
+
+
+def policy_text(policy: DeliveryPolicy) -> str:
+    return _encode(policy).decode()
+
+
+def texts_text(texts: tuple[str, ...]) -> str:
+    return json.dumps(texts)
+
+
+def headers_text(headers: Headers) -> str:
+    """Header fields as JSON. Names and values are Latin-1 text at most, so nothing is lost."""
+    return _encode(headers).decode()
+
+
+def read_policy(text: str) -> DeliveryPolicy:
+    return _decode_policy(text)
+
+
+def endpoint_of(row: Row) -> Endpoint:
+    seq, id_, name, url, types, secrets, policy, state, reason, since, created, version = row
+    return Endpoint(
+        seq=seq,
+        id=EndpointId(id_),
+        name=name,
+        url=url,
+        types=_decode_texts(types),
+        secrets=_decode_texts(secrets),
+        policy=_decode_policy(policy),
+        state=EndpointState(state),
+        state_reason=reason,
+        state_since_ms=since,
+        created_at_ms=created,
+        version=version,
+    )
+
+
+def delivery_of(row: Row) -> Delivery:
+    (id_, event_id, event_type, endpoint_id, endpoint_name, state, endpoint_state, attempts, step, policy, next_at,
+     manual, cause, status, last_at, created, updated) = row  # fmt: skip
+    return Delivery(
+        id=DeliveryId(id_),
+        event_id=EventId(event_id),
+        event_type=event_type,
+        endpoint_id=EndpointId(endpoint_id),
+        endpoint_name=endpoint_name,
+        state=DeliveryState(state),
+        held=state == "pending" and endpoint_state != "active",
+        attempts=attempts,
+        schedule_step=step,
+        schedule_length=len(_decode_policy(policy).schedule_s),
+        next_attempt_at_ms=next_at,
+        manual=bool(manual),
+        last_cause=Cause(cause) if cause else None,
+        last_status=status,
+        last_attempt_at_ms=last_at,
+        created_at_ms=created,
+        updated_at_ms=updated,
+    )
+
+
+def attempt_of(row: Row) -> Attempt:
+    (id_, delivery, event_id, event_type, endpoint_id, endpoint_name, number, manual, started, ended, status, cause,
+     detail, total, first_byte) = row  # fmt: skip
+    return Attempt(
+        id=AttemptId(id_),
+        delivery_id=DeliveryId(delivery),
+        event_id=EventId(event_id),
+        event_type=event_type,
+        endpoint_id=EndpointId(endpoint_id),
+        endpoint_name=endpoint_name,
+        number=number,
+        manual=bool(manual),
+        started_at_ms=started,
+        ended_at_ms=ended,
+        status=status,
+        cause=Cause(cause) if cause else None,
+        detail=detail,
+        total_ms=total,
+        first_byte_ms=first_byte,
+    )
+
+
+def exchange_of(row: Row) -> Exchange:
+    url, request_headers, response_headers, body, truncated, address = row
+    return Exchange(
+        url=url,
+        request_headers=_decode_headers(request_headers),
+        response_headers=_decode_headers(response_headers) if response_headers else (),
+        response_body=body or b"",
+        response_truncated=bool(truncated),
+        remote_address=address,
+    )
+
+
+def event_of(row: Row) -> Event:
+    seq, id_, type_, payload, accepted, source = row
+    return Event(seq=seq, id=EventId(id_), type=type_, payload=payload, accepted_at_ms=accepted, source=source)
+
+
+def event_row_of(row: Row) -> EventRow:
+    seq, id_, type_, size, accepted, source, deliveries, delivered, failed = row
+    return EventRow(
+        seq=seq,
+        id=EventId(id_),
+        type=type_,
+        size_bytes=size,
+        accepted_at_ms=accepted,
+        source=source,
+        deliveries=deliveries,
+        delivered=delivered or 0,
+        failed=failed or 0,
+    )
+
+
+def bucket_of(row: Row) -> Bucket:
+    start, accepted, ok, failed, *histogram = row
+    return Bucket(start_s=start, accepted=accepted, ok=ok, failed=failed, histogram=tuple(histogram))
+
+
+def gauge_of(row: Row) -> Gauge:
+    pending, sending, delivered, failed, cancelled, success_at, failure_at, cause, detail = row
+    return Gauge(
+        pending=pending,
+        sending=sending,
+        delivered=delivered,
+        failed=failed,
+        cancelled=cancelled,
+        last_success_at_ms=success_at,
+        last_failure_at_ms=failure_at,
+        last_failure_cause=Cause(cause) if cause else None,
+        last_failure_detail=detail,
+    )
+
+
+def operation_of(row: Row) -> Operation:
+    id_, kind, actor, target, reason, started, finished, done, result = row
+    return Operation(
+        id=OperationId(id_),
+        kind=OperationKind(kind),
+        actor=actor,
+        target=target,
+        reason=reason,
+        started_at_ms=started,
+        finished_at_ms=finished,
+        done=done,
+        result=result,
+    )
+
+
+def engine_of(row: Row) -> EngineStatus:
+    epoch, pid, host, version, started, heartbeat, stopped, stop_requested, in_flight = row
+    return EngineStatus(
+        epoch=epoch,
+        pid=pid,
+        host=host,
+        version=version,
+        started_at_ms=started,
+        heartbeat_at_ms=heartbeat,
+        stopped_at_ms=stopped,
+        stop_requested=bool(stop_requested),
+        in_flight=in_flight,
+    )

@@ -1,0 +1,182 @@
+"""The schema, as migrations. A migration is never edited once it is released."""
+
+from typing import TYPE_CHECKING
+
+from console.domain.rates import SLOTS
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database, Migrations
+
+APPLICATION_ID = 0x77686B63
+"""`whkc`, in the file's header: what tells a store from any other SQLite file."""
+
+VERSION = 1
+"""`PRAGMA user_version` of a store that has every migration below."""
+
+HISTOGRAM_COLUMNS = tuple(f"h{i}" for i in range(SLOTS))
+
+TROUBLED = "last_cause IS NOT NULL AND state IN ('pending', 'sending', 'failed')"
+"""The condition of the index on deliveries that need a look; queries must repeat it to the letter."""
+
+_M001 = f"""
+CREATE TABLE meta (
+  key TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO meta VALUES ('routing', 1);
+
+CREATE TABLE endpoints (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  url TEXT NOT NULL,
+  types TEXT NOT NULL CHECK (json_valid(types)),
+  secrets TEXT NOT NULL CHECK (json_valid(secrets)),
+  policy TEXT NOT NULL CHECK (json_valid(policy)),
+  state TEXT NOT NULL CHECK (state IN ('active', 'paused', 'tripped', 'disabled')),
+  state_reason TEXT,
+  state_since INTEGER NOT NULL,
+  created_at INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  removed_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX endpoints_name ON endpoints (name) WHERE removed_at IS NULL;
+
+CREATE TABLE events (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  type TEXT NOT NULL,
+  payload BLOB NOT NULL,
+  accepted_at INTEGER NOT NULL,
+  source TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE deliveries (
+  id INTEGER PRIMARY KEY,
+  event INTEGER NOT NULL REFERENCES events (seq),
+  endpoint INTEGER NOT NULL REFERENCES endpoints (seq),
+  state TEXT NOT NULL CHECK (state IN ('pending', 'sending', 'delivered', 'failed', 'cancelled')),
+  attempts INTEGER NOT NULL DEFAULT 0,
+  step INTEGER NOT NULL DEFAULT 0,
+  manual INTEGER NOT NULL DEFAULT 0,
+  next_attempt_at INTEGER,
+  lease INTEGER NOT NULL DEFAULT 0,
+  last_cause TEXT,
+  last_status INTEGER,
+  last_attempt_at INTEGER,
+  created_at INTEGER NOT NULL,
+  updated_at INTEGER NOT NULL,
+  CHECK ((state = 'pending') = (next_attempt_at IS NOT NULL))
+) STRICT;
+CREATE INDEX deliveries_due ON deliveries (endpoint, next_attempt_at) WHERE state = 'pending';
+CREATE INDEX deliveries_sending ON deliveries (id) WHERE state = 'sending';
+CREATE INDEX deliveries_troubled ON deliveries (id) WHERE {TROUBLED};
+CREATE INDEX deliveries_event ON deliveries (event);
+
+CREATE TABLE attempts (
+  id INTEGER PRIMARY KEY,
+  delivery INTEGER NOT NULL REFERENCES deliveries (id),
+  endpoint INTEGER NOT NULL,
+  number INTEGER NOT NULL,
+  manual INTEGER NOT NULL,
+  started_at INTEGER NOT NULL,
+  ended_at INTEGER,
+  status INTEGER,
+  cause TEXT,
+  detail TEXT,
+  total_ms REAL,
+  first_byte_ms REAL
+) STRICT;
+CREATE UNIQUE INDEX attempts_delivery ON attempts (delivery, number);
+CREATE INDEX attempts_endpoint ON attempts (endpoint, id);
+CREATE INDEX attempts_failed ON attempts (id) WHERE cause IS NOT NULL;
+
+CREATE TABLE exchanges (
+  attempt INTEGER PRIMARY KEY REFERENCES attempts (id),
+  url TEXT NOT NULL,
+  request_headers TEXT NOT NULL,
+  response_headers TEXT,
+  response_body BLOB,
+  truncated INTEGER NOT NULL,
+  remote_address TEXT
+) STRICT;
+
+CREATE TABLE rates (
+  width INTEGER NOT NULL,
+  bucket INTEGER NOT NULL,
+  endpoint INTEGER NOT NULL,
+  accepted INTEGER NOT NULL DEFAULT 0,
+  ok INTEGER NOT NULL DEFAULT 0,
+  failed INTEGER NOT NULL DEFAULT 0,
+  {", ".join(f"{column} INTEGER NOT NULL DEFAULT 0" for column in HISTOGRAM_COLUMNS)},
+  PRIMARY KEY (width, bucket, endpoint)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE causes (
+  bucket INTEGER NOT NULL,
+  endpoint INTEGER NOT NULL,
+  cause TEXT NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (bucket, endpoint, cause)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE gauges (
+  endpoint INTEGER PRIMARY KEY,
+  pending INTEGER NOT NULL DEFAULT 0,
+  sending INTEGER NOT NULL DEFAULT 0,
+  delivered INTEGER NOT NULL DEFAULT 0,
+  failed INTEGER NOT NULL DEFAULT 0,
+  cancelled INTEGER NOT NULL DEFAULT 0,
+  last_success_at INTEGER,
+  last_failure_at INTEGER,
+  last_failure_cause TEXT,
+  last_failure_detail TEXT
+) STRICT;
+
+CREATE TABLE operations (
+  id INTEGER PRIMARY KEY,
+  kind TEXT NOT NULL,
+  actor TEXT NOT NULL,
+  target TEXT NOT NULL,
+  reason TEXT,
+  started_at INTEGER NOT NULL,
+  finished_at INTEGER,
+  done INTEGER NOT NULL DEFAULT 0,
+  result TEXT
+) STRICT;
+
+CREATE TABLE nudges (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  endpoint INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE engine (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  epoch INTEGER NOT NULL,
+  pid INTEGER NOT NULL,
+  host TEXT NOT NULL,
+  version TEXT NOT NULL,
+  started_at INTEGER NOT NULL,
+  heartbeat_at INTEGER NOT NULL,
+  stopped_at INTEGER,
+  stop_requested INTEGER NOT NULL DEFAULT 0,
+  in_flight INTEGER NOT NULL DEFAULT 0
+) STRICT;
+"""
+
+
+def migrations() -> "Migrations":
+    """All migrations, oldest first. sqlite-utils is imported here, since only a store that is old or new needs it."""
+    from sqlite_utils import Migrations
+
+    schema = Migrations("webhook-console")
+
+    @schema()
+    def m001_first(db: "Database") -> None:
+        # Raw DDL: sqlite-utils has no STRICT with CHECK, partial indexes or WITHOUT ROWID. One statement at a time,
+        # since executescript would commit the transaction that makes a migration whole.
+        for statement in _M001.split(";\n"):
+            if statement.strip():
+                db.execute(statement)
+
+    return schema

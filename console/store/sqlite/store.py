@@ -1,0 +1,20 @@
+"""The whole backend, put together."""
+
+from typing import TYPE_CHECKING
+
+from console.store.sqlite.endpoints import EndpointQueries
+from console.store.sqlite.engine import EngineQueries
+from console.store.sqlite.intake import IntakeQueries
+from console.store.sqlite.reading import ReadingQueries
+from console.store.sqlite.steering import SteeringQueries
+
+
+class SqliteStore(IntakeQueries, EndpointQueries, ReadingQueries, SteeringQueries, EngineQueries):
+    """A store in one SQLite file. See `console.store.protocol.Store`."""
+
+
+if TYPE_CHECKING:
+    from console.store.protocol import Store
+
+    def _is_a_store(store: SqliteStore) -> Store:
+        return store

@@ -1,0 +1,98 @@
+"""Values for tests, each right unless told otherwise."""
+
+from random import Random
+from typing import Any
+
+from console.domain.delivery import Delivered, Exchange, Failed, Retry, Verdict
+from console.domain.endpoint import DeliveryPolicy, Endpoint, EndpointSpec
+from console.domain.event import NewEvent
+from console.domain.ids import new_endpoint_id
+from console.domain.outcome import Cause
+from console.domain.signing import make_secret
+from console.domain.work import Claimed, ClaimOrder, Completed
+from console.store.protocol import Store
+
+NOW_MS = 1_700_000_000_000
+"""2023-11-14T22:13:20Z, where ManualClock starts too."""
+
+SECRET = make_secret(b"an endpoint's signing secret, 32")
+
+
+def make_event(**given: Any) -> NewEvent:
+    return NewEvent(**{"type": "invoice.paid", "payload": b'{"amount": 4200}', **given})
+
+
+def make_spec(**given: Any) -> EndpointSpec:
+    policy = DeliveryPolicy(**given.pop("policy", {}))
+    return EndpointSpec(
+        **{
+            "name": "crm",
+            "url": "http://127.0.0.1:9/hook",
+            "types": ("*",),
+            "secrets": (SECRET,),
+            "policy": policy,
+            **given,
+        }
+    )
+
+
+def add_endpoint(store: Store, *, now_ms: int = NOW_MS, seed: int | None = None, **given: Any) -> Endpoint:
+    """An endpoint straight into the store, without an audit row."""
+    spec = make_spec(**given)
+    return store.add_endpoint(new_endpoint_id(Random(spec.name if seed is None else seed)), spec, now_ms)
+
+
+def start_engine(store: Store, *, now_ms: int = NOW_MS) -> int:
+    """Take the store over as an engine would. Returns the epoch."""
+    return store.take_over(pid=4242, host="testhost", version="0", now_ms=now_ms)
+
+
+def delivered(status: int = 200) -> Delivered:
+    return Delivered(status=status)
+
+
+def retry(at_ms: int, cause: Cause = Cause.HTTP_5XX, status: int | None = 503) -> Retry:
+    return Retry(cause=cause, status=status, detail="HTTP 503", at_ms=at_ms, why="wait 2 of the schedule, 5 s ±20%")
+
+
+def failed(cause: Cause = Cause.HTTP_4XX, status: int | None = 422) -> Failed:
+    return Failed(cause=cause, status=status, detail="HTTP 422", why="schedule exhausted after 10 tries")
+
+
+def make_exchange(**given: Any) -> Exchange:
+    return Exchange(
+        **{
+            "url": "http://127.0.0.1:9/hook",
+            "request_headers": (("content-type", "application/json"), ("webhook-id", "evt_x")),
+            "response_headers": (("content-type", "application/json"),),
+            "response_body": b'{"ok": true}',
+            "response_truncated": False,
+            "remote_address": "127.0.0.1",
+            **given,
+        }
+    )
+
+
+def make_completed(claimed: Claimed, verdict: Verdict, *, now_ms: int = NOW_MS, **given: Any) -> Completed:
+    return Completed(
+        **{
+            "claimed": claimed,
+            "verdict": verdict,
+            "started_at_ms": now_ms,
+            "ended_at_ms": now_ms + 12,
+            "total_ms": 12.5,
+            "first_byte_ms": 11.0,
+            "exchange": make_exchange(),
+            **given,
+        }
+    )
+
+
+def attempt_all(
+    store: Store, epoch: int, verdict: Verdict, *, now_ms: int = NOW_MS, limit: int = 1000
+) -> list[Claimed]:
+    """Claim what is due at every endpoint and complete each claim with one verdict."""
+    orders = [ClaimOrder(endpoint_seq=e.seq, limit=limit) for e in store.endpoints()]
+    claimed = store.claim(orders, epoch=epoch, now_ms=now_ms)
+    store.complete([make_completed(c, verdict, now_ms=now_ms) for c in claimed], epoch=epoch)
+    return claimed
