@@ -44,6 +44,19 @@ class ClaimOrder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Nudges:
+    """What other processes changed: endpoints by number (seq)."""
+
+    newest: int
+    owed: frozenset[int]
+    """Something became due, or is no longer."""
+    settings: frozenset[int]
+    """URL, policy or state changed, or the endpoint was added or removed."""
+    stop: bool
+    """Somebody asks the engine to end."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered:
     """What an engine found in flight at start: left by one that died."""
 

@@ -19,7 +19,7 @@ from console.domain.operation import Operation, OperationKind
 from console.domain.outcome import Cause
 from console.domain.rates import Bucket
 from console.domain.status import EngineStatus, Gauge
-from console.domain.work import Claimed, ClaimOrder, Completed, Recovered
+from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
 
 
 class Intake(Protocol):
@@ -188,8 +188,16 @@ class EngineStore(Protocol):
         """When each endpoint's next delivery is due, epoch ms; those that owe none are absent."""
         ...
 
-    def nudged(self, after: int) -> tuple[int, set[int]]:
-        """The newest nudge, and the endpoints (seq) whose work or settings others changed since nudge `after`."""
+    def nudged(self, after: int) -> Nudges:
+        """What others changed since nudge `after`: how they tell the engine, without a socket."""
+        ...
+
+    def newest_nudge(self) -> int:
+        """Where to begin with `nudged`."""
+        ...
+
+    def endpoint_at(self, seq: int) -> Endpoint | None:
+        """The endpoint with this number; None when it was removed."""
         ...
 
     def tidy(self, *, epoch: int, now_ms: int) -> None:

@@ -4,7 +4,7 @@ from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
 from console.domain.errors import InvalidInputError, UnknownReferenceError
 from console.domain.ids import EndpointId
 from console.domain.status import Gauge
-from console.store.sqlite import counting
+from console.store.sqlite import counting, nudging
 from console.store.sqlite.base import Queries
 from console.store.sqlite.rows import (
     ENDPOINT_COLUMNS,
@@ -41,7 +41,6 @@ UPDATE deliveries SET state = 'cancelled', next_attempt_at = NULL, updated_at = 
 WHERE endpoint = ? AND state = 'pending'
 """
 _REROUTE = "UPDATE meta SET value = value + 1 WHERE key = 'routing'"
-_NUDGE = "INSERT INTO nudges (endpoint) VALUES (?)"
 _GAUGES = f"""
 SELECT p.id, {", ".join("g." + c for c in GAUGE_COLUMNS.split(", "))}
 FROM endpoints p LEFT JOIN gauges g ON g.endpoint = p.seq WHERE p.removed_at IS NULL
@@ -56,7 +55,7 @@ class EndpointQueries(Queries):
             self._connection.run(_INSERT, (endpoint_id, *_columns(spec), now_ms, now_ms))
             self._connection.run(_REROUTE)
             endpoint = self._endpoint(endpoint_id)
-            self._connection.run(_NUDGE, (endpoint.seq,))
+            nudging.settings_changed(self._connection, endpoint.seq)
             return endpoint
 
     def edit_endpoint(self, endpoint_id: EndpointId, spec: EndpointSpec, now_ms: int) -> Endpoint:
@@ -66,7 +65,7 @@ class EndpointQueries(Queries):
             self._connection.run(_EDIT, (*_columns(spec), endpoint_id))
             self._connection.run(_REROUTE)
             endpoint = self._endpoint(endpoint_id)
-            self._connection.run(_NUDGE, (endpoint.seq,))
+            nudging.settings_changed(self._connection, endpoint.seq)
             return endpoint
 
     def set_endpoint_state(
@@ -75,7 +74,7 @@ class EndpointQueries(Queries):
         with self.transaction():
             self._connection.run(_SET_STATE, (state, reason, now_ms, endpoint_id))
             endpoint = self._endpoint(endpoint_id)
-            self._connection.run(_NUDGE, (endpoint.seq,))
+            nudging.settings_changed(self._connection, endpoint.seq)
             return endpoint
 
     def remove_endpoint(self, endpoint_id: EndpointId, now_ms: int) -> int:
@@ -85,7 +84,7 @@ class EndpointQueries(Queries):
             self._connection.run(_REROUTE)
             cancelled = self._connection.run(_CANCEL_PENDING, (now_ms, endpoint.seq))
             counting.move(self._connection, {endpoint.seq: {"pending": -cancelled, "cancelled": cancelled}})
-            self._connection.run(_NUDGE, (endpoint.seq,))
+            nudging.settings_changed(self._connection, endpoint.seq)
             return cancelled
 
     def endpoints(self) -> list[Endpoint]:

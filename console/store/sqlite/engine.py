@@ -6,15 +6,16 @@ from collections.abc import Iterable, Sequence
 from typing import assert_never
 
 from console.domain.delivery import Delivered, Failed, Retry
+from console.domain.endpoint import Endpoint
 from console.domain.errors import FencedError
 from console.domain.ids import AttemptId, DeliveryId, EventId
 from console.domain.operation import OperationKind
 from console.domain.outcome import PLAIN_WORDS, Cause
 from console.domain.rates import MINUTE, SECOND, SECONDS_KEPT_S
-from console.domain.work import Claimed, ClaimOrder, Completed, Recovered
-from console.store.sqlite import counting
+from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
+from console.store.sqlite import counting, nudging
 from console.store.sqlite.base import Queries
-from console.store.sqlite.rows import headers_text, read_policy
+from console.store.sqlite.rows import ENDPOINT_COLUMNS, endpoint_of, headers_text, read_policy
 
 _TAKE_OVER = """
 INSERT INTO engine (id, epoch, pid, host, version, started_at, heartbeat_at) VALUES (1, 1, ?, ?, ?, ?, ?)
@@ -82,8 +83,9 @@ _NEXT_DUE = """
 SELECT seq, (SELECT min(next_attempt_at) FROM deliveries WHERE endpoint = seq AND state = 'pending') AS due
 FROM (SELECT value AS seq FROM json_each(?)) WHERE due IS NOT NULL
 """
-_NUDGED = "SELECT id, endpoint FROM nudges WHERE id > ? ORDER BY id"
-_NEWEST_NUDGE = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'nudges'"
+_NUDGED = "SELECT id, endpoint, settings FROM nudges WHERE id > ? ORDER BY id"
+_NEWEST_NUDGE = "SELECT seq FROM sqlite_sequence WHERE name = 'nudges'"
+_ENDPOINT_AT = f"SELECT {ENDPOINT_COLUMNS} FROM endpoints WHERE seq = ? AND removed_at IS NULL"
 _TIDY_RATES = """
 DELETE FROM rates WHERE (width, bucket, endpoint) IN
   (SELECT width, bucket, endpoint FROM rates WHERE width = ? AND bucket < ? LIMIT 5000)
@@ -204,16 +206,27 @@ class EngineQueries(Queries):
         name = self._connection.value(_DISABLE, (why, now_ms, endpoint))
         if name is not None:
             self._connection.run(_LOG_OPERATION, (OperationKind.ENDPOINT_DISABLE, name, why, now_ms, now_ms))
-            self._connection.run("INSERT INTO nudges (endpoint) VALUES (?)", (endpoint,))
+            nudging.settings_changed(self._connection, endpoint)
 
     def next_due(self, endpoint_seqs: Iterable[int]) -> dict[int, int]:
         return dict(self._connection.rows(_NEXT_DUE, (json.dumps(list(endpoint_seqs)),)))
 
-    def nudged(self, after: int) -> tuple[int, set[int]]:
+    def nudged(self, after: int) -> Nudges:
         rows = self._connection.rows(_NUDGED, (after,))
-        if not rows:
-            return max(after, self._connection.value(_NEWEST_NUDGE) or 0), set()
-        return rows[-1][0], {endpoint for _, endpoint in rows}
+        return Nudges(
+            newest=rows[-1][0] if rows else after,
+            owed=frozenset(endpoint for _, endpoint, settings in rows if not settings),
+            settings=frozenset(endpoint for _, endpoint, settings in rows if settings) - {nudging.ENGINE},
+            stop=any(endpoint == nudging.ENGINE for _, endpoint, _ in rows),
+        )
+
+    def newest_nudge(self) -> int:
+        newest = self._connection.value(_NEWEST_NUDGE)
+        return newest if isinstance(newest, int) else 0
+
+    def endpoint_at(self, seq: int) -> Endpoint | None:
+        row = self._connection.row(_ENDPOINT_AT, (seq,))
+        return None if row is None else endpoint_of(row)
 
     def tidy(self, *, epoch: int, now_ms: int) -> None:
         now_s = now_ms // 1000
@@ -221,8 +234,7 @@ class EngineQueries(Queries):
             self._refuse_if_fenced(epoch)
             self._connection.run(_TIDY_RATES, (SECOND, now_s - SECONDS_KEPT_S))
             self._connection.run(_TIDY_RATES, (MINUTE, now_s - _MINUTES_KEPT_S))
-            newest = self._connection.value(_NEWEST_NUDGE) or 0
-            self._connection.run(_TIDY_NUDGES, (newest - _NUDGES_KEPT,))
+            self._connection.run(_TIDY_NUDGES, (self.newest_nudge() - _NUDGES_KEPT,))
             # A try that was in flight when its endpoint was removed, failed, and was put back.
             orphans = self._connection.rows(_CANCEL_ORPHANS, (now_ms,))
             counting.move(self._connection, counting.moves_between((e, "pending", "cancelled") for (e,) in orphans))

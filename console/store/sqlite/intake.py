@@ -10,7 +10,7 @@ from console.domain.event import PAYLOAD_CAP_BYTES, Accepted, NewEvent, check_ev
 from console.domain.ids import EndpointId, EventId, check_event_id, new_event_id
 from console.domain.matching import first_match
 from console.domain.retry import first_attempt_at_ms
-from console.store.sqlite import counting
+from console.store.sqlite import counting, nudging
 from console.store.sqlite.base import Queries
 from console.store.sqlite.rows import read_policy
 
@@ -28,7 +28,6 @@ VALUES (?, ?, 'pending', ?, ?, ?)
 _ROUTING_VERSION = "SELECT value FROM meta WHERE key = 'routing'"
 _ROUTES = "SELECT seq, types, policy FROM endpoints WHERE removed_at IS NULL ORDER BY seq"
 _ROUTE = "SELECT seq, policy FROM endpoints WHERE id = ? AND removed_at IS NULL"
-_NUDGE = "INSERT INTO nudges (endpoint) VALUES (?)"
 
 _TYPES_REMEMBERED = 10_000
 
@@ -86,7 +85,7 @@ class IntakeQueries(Queries):
             self._connection.run_many(_INSERT_DELIVERY, new_deliveries)
             counting.move(self._connection, moves)
             counting.count_accepted(self._connection, len(new_events), now_ms)
-            self._connection.run_many(_NUDGE, [(endpoint,) for endpoint in moves])
+            nudging.work_changed(self._connection, moves)
         return answers
 
     def _known(self, ids: list[EventId]) -> dict[EventId, int]:

@@ -3,7 +3,7 @@
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import DeliveryId, OperationId
 from console.domain.operation import OperationKind
-from console.store.sqlite import counting, filtering
+from console.store.sqlite import counting, filtering, nudging
 from console.store.sqlite.base import Queries
 
 _PICK = "SELECT id, endpoint, state FROM deliveries WHERE {where} ORDER BY id LIMIT ?"
@@ -11,7 +11,6 @@ _RETRY = """
 UPDATE deliveries SET state = 'pending', next_attempt_at = ?, manual = 1, updated_at = ? WHERE id = ?
 """
 _CANCEL = "UPDATE deliveries SET state = 'cancelled', next_attempt_at = NULL, updated_at = ? WHERE id = ?"
-_NUDGE = "INSERT INTO nudges (endpoint) VALUES (?)"
 _BEGIN = "INSERT INTO operations (kind, actor, target, reason, started_at) VALUES (?, ?, ?, ?, ?) RETURNING id"
 _PROGRESS = "UPDATE operations SET done = ?, result = ?, finished_at = ? WHERE id = ?"
 _STOP = "UPDATE engine SET stop_requested = 1 WHERE id = 1"
@@ -47,7 +46,7 @@ class SteeringQueries(Queries):
             picked = self._connection.rows(_PICK.format(where=c.where()), (*c.parameters, limit))
             self._connection.run_many(update, [(*values, id_) for id_, _, _ in picked])
             counting.move(self._connection, counting.moves_between((e, before, to) for _, e, before in picked))
-            self._connection.run_many(_NUDGE, [(e,) for e in {endpoint for _, endpoint, _ in picked}])
+            nudging.work_changed(self._connection, {endpoint for _, endpoint, _ in picked})
         return len(picked), DeliveryId(picked[-1][0]) if len(picked) == limit else None
 
     def begin_operation(
@@ -65,3 +64,4 @@ class SteeringQueries(Queries):
     def request_stop(self) -> None:
         with self.transaction():
             self._connection.run(_STOP)
+            nudging.stop_asked(self._connection)
