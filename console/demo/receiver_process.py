@@ -137,7 +137,7 @@ async def _serve(seed: int) -> None:
 
 
 def _read_stdin(loop: asyncio.AbstractEventLoop, commands: asyncio.StreamReader) -> None:
-    """Pass on what comes on stdin, whatever it is: the loop's own reader takes pipes, but neither files nor /dev/null."""
+    """Pass on what comes on stdin, whatever it is: the loop itself reads pipes, but neither files nor /dev/null."""
     with contextlib.suppress(RuntimeError):  # the loop has ended, and so will this thread
         while piece := os.read(0, 4096):
             loop.call_soon_threadsafe(commands.feed_data, piece)
