@@ -5,16 +5,17 @@ address has none of them, keeps TLS sessions of two names on one address apart, 
 
 Kept-alive connections. httpcore tells when a request opens a connection, so one that broke on a kept-alive connection
 before any byte of an answer, within STALE_WITHIN_S, is repeated once on a connection that is certainly new.
+
+A known limit: bytes that a receiver sends after the end of its answer are taken by httpcore for the answer to the next
+request on that connection. hyper closes such a connection.
 """
 
 import asyncio
 import ssl
 from base64 import b64encode
 from collections import OrderedDict
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import httpx
 
@@ -178,12 +179,12 @@ class HttpxTransport:
             if answer.status_code < 200:
                 detail = f"{place}: unasked-for status {answer.status_code}"
                 return self._failure(Cause.PROTOCOL, detail, started_s, address)
-            # An async generator, declared as an iterator: to be closed where it stands when the cap is reached.
-            async with aclosing(cast(AsyncGenerator[bytes, None], answer.aiter_raw())) as chunks:
-                async for chunk in chunks:
-                    body += chunk
-                    if len(body) >= READ_LIMIT_BYTES:
-                        break
+            assert isinstance(answer.stream, httpx.AsyncByteStream)
+            # The stream itself gives the bytes of the wire, and those of a response made in memory too.
+            async for chunk in answer.stream:
+                body += chunk
+                if len(body) >= READ_LIMIT_BYTES:
+                    break
         finally:
             await answer.aclose()
         return Response(
@@ -231,7 +232,7 @@ class HttpxTransport:
 
     def _failure(self, cause: Cause, detail: str, started_s: float, address: str | None) -> Failure:
         total_ms = (self._now_s() - started_s) * 1000
-        return Failure(cause=cause, detail=detail, total_ms=total_ms, remote_address=address)
+        return Failure(cause=cause, detail=" ".join(detail.split()), total_ms=total_ms, remote_address=address)
 
 
 def _tls_context(extra_ca_file: Path | None) -> ssl.SSLContext:

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.exceptions import DetailedPyreqwestError
-from pyreqwest.http import Url
+from pyreqwest.http import HeaderMap, Url
 
 from console.domain.clock import Clock
-from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, Cause, Failure, Outcome, Request, Response
+from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, Cause, Failure, Headers, Outcome, Request, Response
 from console.engine.transport.guard import Addresses, AddressGuard, Refusal
 from console.engine.transport.limits import (
     MAX_ADDRESSES_TRIED,
@@ -166,10 +166,12 @@ class PyreqwestTransport:
         self, origin: _Origin | None, client: Client, request: Request, target: _Target, address: str, started_s: float
     ) -> Outcome:
         """One request and its answer. Raises pyreqwest's errors, and ValueError for what cannot be put on the wire."""
+        builder = client.post(target.url).headers(request.headers)
+        if not request.body:
+            # hyper leaves the length of an empty body out, which some servers answer with 411.
+            builder = builder.header("content-length", "0")
         stream = (
-            client.post(target.url)
-            .headers(request.headers)
-            .body_bytes(request.body)
+            builder.body_bytes(request.body)
             .timeout(self._timeout(request, started_s))
             .streamed_read_buffer_limit(READ_LIMIT_BYTES)
             .build_streamed()
@@ -178,7 +180,7 @@ class PyreqwestTransport:
             first_byte_s = self._now_s()
             read = await response.body_reader.read(READ_LIMIT_BYTES)
             status = response.status
-            headers = tuple(response.headers.items())
+            headers = _texts(response.headers)
             keeps = response.get_header("connection") != "close"
         if status < 200:
             return self._failure(started_s, Cause.PROTOCOL, f"{target.place}: unasked-for status {status}", address)
@@ -199,7 +201,7 @@ class PyreqwestTransport:
 
     def _failure(self, started_s: float, cause: Cause, detail: str, address: str | None) -> Failure:
         total_ms = (self._now_s() - started_s) * 1000
-        return Failure(cause=cause, detail=detail, total_ms=total_ms, remote_address=address)
+        return Failure(cause=cause, detail=" ".join(detail.split()), total_ms=total_ms, remote_address=address)
 
     def _timeout(self, request: Request, started_s: float) -> timedelta:
         """What is left of the total. Values are shared, since making one costs more than finding it."""
@@ -255,6 +257,21 @@ class PyreqwestTransport:
         for certificate in self._extra_cas:
             builder = builder.add_root_certificate_pem(certificate)
         return builder.build()
+
+
+def _texts(headers: HeaderMap) -> Headers:
+    """All fields. A value that is not visible ASCII cannot be had from pyreqwest: U+FFFD stands for it."""
+    try:
+        return tuple(headers.items())
+    except ValueError:
+        return tuple((name, _text(headers, name)) for name in dict.fromkeys(headers.keys()))
+
+
+def _text(headers: HeaderMap, name: str) -> str:
+    try:
+        return ", ".join(headers.getall(name))
+    except ValueError:
+        return "\ufffd"
 
 
 def _certificates(path: Path | None) -> tuple[bytes, ...]:

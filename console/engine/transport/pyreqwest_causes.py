@@ -9,6 +9,7 @@ from pyreqwest.exceptions import ClientClosedError, DetailedPyreqwestError
 from console.domain.outcome import Cause
 
 _CONNECT = "client error (Connect)"
+_LATE_WORDS = ("timed out", "deadline has elapsed")
 _TLS_WORDS = ("certificate", "tls", "handshake", "fatal alert", "corrupt message", "invalid peer")
 _RESET_WORDS = ("connection closed before message completed", "connection reset", "broken pipe", "end of file", "eof")
 _UNREACHABLE_WORDS = ("unreachable", "no route to host")
@@ -23,9 +24,10 @@ def classify(error: DetailedPyreqwestError) -> tuple[Cause, str]:
     text = detail.lower()
     if isinstance(error, ClientClosedError):
         return Cause.UNKNOWN_OUTCOME, "the transport was closed with this request in flight"
+    late = any(word in text for word in _LATE_WORDS)
     if _CONNECT in messages:
-        return _classify_connect(text), detail
-    if "timed out" in text:
+        return (Cause.TIMEOUT_CONNECT if late else _classify_connect(text)), detail
+    if late:
         return Cause.TIMEOUT_READ, "no whole answer in time"
     if "fatal alert" in text:
         return Cause.TLS, detail
@@ -41,8 +43,6 @@ def closed_unanswered(error: DetailedPyreqwestError) -> bool:
 
 
 def _classify_connect(text: str) -> Cause:
-    if "timed out" in text:
-        return Cause.TIMEOUT_CONNECT
     if "dns error" in text:
         return Cause.DNS
     if "refused" in text:

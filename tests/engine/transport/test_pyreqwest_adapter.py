@@ -1,0 +1,45 @@
+"""What only the default adapter does."""
+
+from pathlib import Path
+
+import pytest
+
+from console.domain.addresses import AddressPolicy
+from console.domain.clock import SystemClock
+from console.engine.transport.guard import AddressGuard
+from console.engine.transport.pyreqwest_adapter import PyreqwestTransport
+from tests.certificates import Authority
+from tests.engine.transport.conftest import MakeReceiver
+from tests.engine.transport.requests import answered, make_request
+from tests.receivers import answers, sends
+
+
+def _guard() -> AddressGuard:
+    return AddressGuard(AddressPolicy.parse(["127.0.0.0/8"]), clock=SystemClock())
+
+
+async def test_a_body_longer_than_its_length_is_not_the_next_answer(receiver: MakeReceiver) -> None:
+    there = await receiver(sends(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 500 Smuggled\r\n\r\n"))
+    sender = PyreqwestTransport(_guard(), clock=SystemClock())
+    assert answered(await sender.send(make_request(there.url))).body == b"ok"
+    there.behaviour = answers(201)
+    assert answered(await sender.send(make_request(there.url))).status == 201
+    await sender.aclose()
+
+
+async def test_every_certificate_of_the_extra_file_is_trusted(
+    receiver: MakeReceiver, authority: Authority, tmp_path: Path
+) -> None:
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_bytes(Authority.create(tmp_path).ca_file.read_bytes() + authority.ca_file.read_bytes())
+    there = await receiver(tls=authority.server_context("127.0.0.1"))
+    sender = PyreqwestTransport(_guard(), clock=SystemClock(), extra_ca_file=bundle)
+    assert answered(await sender.send(make_request(there.url))).status == 200
+    await sender.aclose()
+
+
+def test_an_extra_file_without_a_certificate_is_refused(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pem"
+    empty.write_text("nothing")
+    with pytest.raises(ValueError, match=r"empty\.pem holds no PEM certificate"):
+        PyreqwestTransport(_guard(), clock=SystemClock(), extra_ca_file=empty)
