@@ -245,10 +245,10 @@ def not_owed(event: Event, endpoint: Endpoint) -> str:
         shown = ", ".join(endpoint.types[:4]) + (
             f" and {len(endpoint.types) - 4} more" if len(endpoint.types) > 4 else ""
         )
-        return f"not owed: wants {shown}, and that does not match {event.type}"
+        return f"wants {shown}, and that does not match {event.type}"
     if endpoint.created_at_ms > event.accepted_at_ms:
-        return f"not owed: added {duration(endpoint.created_at_ms - event.accepted_at_ms)} after the event was accepted"
-    return f"not owed: {rule} matches today, and did not when the event was accepted"
+        return f"added {duration(endpoint.created_at_ms - event.accepted_at_ms)} after the event was accepted"
+    return f"{rule} matches today, and did not when the event was accepted"
 
 
 def _tries(n: int) -> str:

@@ -1,0 +1,66 @@
+"""The attempts of one delivery, oldest first, following the newest."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from console.domain.delivery import Attempt
+from console.domain.ids import AttemptId
+from console.ui.explain import attempt_mark, outcome_words
+from console.ui.format import ABSENT, clock_time, duration
+from console.ui.widgets.columns import Column
+from console.ui.widgets.line_table import LineTable
+from console.ui.widgets.rows import ListSource
+from console.ui.widgets.vocabulary import Cell
+
+_COLUMNS = (
+    Column(key="number", title="#", width=3, align="right"),
+    Column(key="time", title="time", width=12),
+    Column(key="outcome", title="outcome", width=9),
+    Column(key="cause", title="answer", width=8, flex=1),
+    Column(key="took", title="took", width=6, align="right"),
+    Column(key="by", title="by", width=8, priority=1),
+)
+
+
+class AttemptList(LineTable[Attempt]):
+    """Attempts of one delivery."""
+
+    def __init__(self, **kw: Any) -> None:
+        self._attempts: ListSource[Attempt] = ListSource((), lambda attempt: attempt.id)
+        super().__init__(
+            _COLUMNS,
+            source=self._attempts,
+            row_key=lambda attempt: attempt.id,
+            render_cell=attempt_cell,
+            tail=True,
+            empty="No attempt was made yet.",
+            **kw,
+        )
+
+    def show(self, attempts: Sequence[Attempt]) -> None:
+        """Other attempts, oldest first."""
+        self._attempts.replace(attempts)
+        self.rows_changed()
+
+    def choose(self, attempt_id: AttemptId) -> bool:
+        """Put the cursor on an attempt and stay there; False when it is not shown."""
+        self.follow = False
+        return self.move_to(attempt_id)
+
+
+def attempt_cell(attempt: Attempt, key: str) -> Cell:
+    """What a cell says."""
+    match key:
+        case "number":
+            return str(attempt.number), "strong"
+        case "time":
+            return clock_time(attempt.started_at_ms), "normal"
+        case "outcome":
+            return attempt_mark(attempt)
+        case "cause":
+            cause = f" {attempt.cause}" if attempt.cause is not None and attempt.status is not None else ""
+            return f"{outcome_words(attempt) or ABSENT}{cause}", "normal"
+        case "took":
+            return duration(attempt.total_ms), "normal"
+        case _:
+            return ("operator", "accent") if attempt.manual else ("schedule", "muted")
