@@ -44,6 +44,14 @@ _TEXT = {
 }
 """The words of a theme's [text] table, and the variable that each one sets."""
 
+_ANSI_VARIABLES = {
+    "ansi-background": "ansi_black",
+    "ansi-foreground": "ansi_white",
+    "foreground-disabled": "ansi_default",
+    "surface-active": "ansi_default",
+}
+"""What Textual's style sheets use and an ANSI colour system leaves undefined, which would end the program."""
+
 _DEBOUNCE_MS = 150
 
 
@@ -143,8 +151,9 @@ class _ThemeFile:
         theme = Theme(name=theme_name(self._path.stem), primary=colours["primary"], dark=dark, ansi=ansi)
         for key, colour in colours.items():
             setattr(theme, key, colour)
-        self._check_variables(variables, theme.to_color_system().generate())
-        theme.variables = {_TEXT[word]: colour for word, colour in text.items()} | variables
+        defaults = _ANSI_VARIABLES if ansi else {}
+        self._check_variables(variables, theme.to_color_system().generate() | defaults)
+        theme.variables = defaults | {_TEXT[word]: colour for word, colour in text.items()} | variables
         return theme
 
     def _flag(self, key: str, default: bool | None = None) -> bool:

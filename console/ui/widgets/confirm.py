@@ -45,7 +45,6 @@ class ConfirmScreen(ModalScreen[bool]):
         self._title = (DANGER_SIGN if danger else "") + inline(title)
         self._body = sanitise("\n".join(body))
         self._labels = (inline(no), inline(yes))
-        self._danger = danger
 
     def compose(self) -> ComposeResult:
         no, yes = self._labels
@@ -55,7 +54,7 @@ class ConfirmScreen(ModalScreen[bool]):
                 yield Static(Content(self._body))
             with Horizontal(classes="dialog--buttons"):
                 yield Button(Content(f"{no} (n)"), id="no")
-                yield Button(Content(f"{yes} (y)"), id="yes", variant="error" if self._danger else "primary")
+                yield Button(Content(f"{yes} (y)"), id="yes")
 
     def on_mount(self) -> None:
         self.query_one("#no", Button).focus()

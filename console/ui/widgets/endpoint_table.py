@@ -1,0 +1,200 @@
+"""Endpoints, one a row: how each stands, and what it last failed of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from console.domain.endpoint import Endpoint, EndpointState
+from console.domain.ids import EndpointId
+from console.domain.rates import Bucket
+from console.domain.status import Gauge
+from console.ui import format as fmt
+from console.ui.widgets.ages import brief_age
+from console.ui.widgets.columns import Column
+from console.ui.widgets.line_table import LineTable
+from console.ui.widgets.rows import ListSource
+from console.ui.widgets.vocabulary import Cell, StyleName
+
+STATES: dict[EndpointState, Cell] = {
+    EndpointState.ACTIVE: ("● active", "ok"),
+    EndpointState.PAUSED: ("‖ paused", "warning"),
+    EndpointState.TRIPPED: ("▲ tripped", "error"),
+    EndpointState.DISABLED: ("■ disabled", "error"),
+}
+
+EMPTY = "No endpoint yet. In another shell:\n\nwebhook-console endpoints add URL\n\nor try it out: webhook-console demo"
+LOADING = "reading the store …"
+
+COLUMNS = (
+    Column(key="name", title="ENDPOINT", width=14, flex=3, sortable=True, sort_letter="N"),
+    Column(key="state", title="STATE", width=10, sortable=True, sort_letter="S"),
+    Column(key="rate", title="OK/S", width=7, align="right", sortable=True, descending_first=True),
+    Column(key="errors", title="ERR%", width=6, align="right", sortable=True, sort_letter="E", descending_first=True),
+    Column(key="p95", title="P95", width=6, align="right", sortable=True, descending_first=True),
+    Column(key="pending", title="PENDING", width=7, align="right", sortable=True, sort_letter="P", descending_first=True),
+    Column(key="in_flight", title="FLYING", width=6, align="right", priority=2),
+    Column(key="failed", title="FAILED", width=6, align="right", sortable=True, descending_first=True, priority=1),
+    Column(key="failure", title="LAST FAILURE", width=15, flex=1),
+    Column(key="age", title="AGE", width=4, align="right"),
+    Column(key="url", title="URL", width=24, flex=4, priority=3),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointRow:
+    """What one row shows. Rows that are equal look alike."""
+
+    id: EndpointId
+    name: str
+    url: str
+    state: EndpointState
+    reason: str | None
+    per_second: float
+    ok: int
+    failed_attempts: int
+    p95_ms: float | None
+    pending: int
+    in_flight: int
+    failed: int
+    failure: str | None
+    failure_age: str
+    failure_at_ms: int | None
+
+    @property
+    def error_ratio(self) -> float:
+        attempts = self.ok + self.failed_attempts
+        return self.failed_attempts / attempts if attempts else -1.0
+
+
+def make_row(endpoint: Endpoint, gauge: Gauge, bucket: Bucket | None, *, elapsed_s: float, now_ms: int) -> EndpointRow:
+    """An endpoint as its row shows it."""
+    return EndpointRow(
+        id=endpoint.id,
+        name=endpoint.name,
+        url=endpoint.url,
+        state=endpoint.state,
+        reason=endpoint.state_reason,
+        per_second=round(bucket.ok / elapsed_s, 2) if bucket else 0.0,
+        ok=bucket.ok if bucket else 0,
+        failed_attempts=bucket.failed if bucket else 0,
+        p95_ms=bucket.percentile_ms(0.95) if bucket else None,
+        pending=gauge.pending,
+        in_flight=gauge.sending,
+        failed=gauge.failed,
+        failure=gauge.last_failure_cause,
+        failure_age=brief_age(now_ms, gauge.last_failure_at_ms),
+        failure_at_ms=gauge.last_failure_at_ms,
+    )
+
+
+def render_endpoint(row: EndpointRow, key: str) -> Cell:
+    """The text of one cell, and what it means."""
+    match key:
+        case "name":
+            return row.name, "strong"
+        case "state":
+            return STATES[row.state]
+        case "rate":
+            return fmt.rate(row.per_second).removesuffix("/s"), "normal" if row.per_second else "muted"
+        case "errors":
+            return fmt.percent(row.failed_attempts, row.ok + row.failed_attempts), _error_meaning(row)
+        case "p95":
+            return fmt.duration(row.p95_ms), "normal" if row.p95_ms is not None else "muted"
+        case "failure":
+            return row.failure or fmt.ABSENT, "normal" if row.failure else "muted"
+        case "age" | "url":
+            return (row.failure_age if key == "age" else row.url), "muted"
+        case _:
+            return _count_cell(row, key)
+
+
+def _count_cell(row: EndpointRow, key: str) -> Cell:
+    n = {"pending": row.pending, "in_flight": row.in_flight, "failed": row.failed}[key]
+    if not n:
+        return "0", "muted"
+    return fmt.count(n), "error" if key == "failed" else "normal"
+
+
+def _error_meaning(row: EndpointRow) -> StyleName:
+    if row.failed_attempts == 0:
+        return "muted"
+    return "error" if row.error_ratio >= 0.1 else "warning"
+
+
+def sorted_rows(rows: Sequence[EndpointRow], sort: tuple[str, bool] | None) -> list[EndpointRow]:
+    """Rows in the order that was asked for; rows that are alike in it stay by name."""
+    if sort is None:
+        return list(rows)
+    column, descending = sort
+    return sorted(rows, key=lambda row: _sort_value(row, column), reverse=descending)
+
+
+def _sort_value(row: EndpointRow, column: str) -> Any:
+    match column:
+        case "name":
+            return row.name.casefold()
+        case "state":
+            return list(EndpointState).index(row.state)
+        case "rate":
+            return row.per_second
+        case "errors":
+            return row.error_ratio
+        case "p95":
+            return -1.0 if row.p95_ms is None else row.p95_ms
+        case "pending":
+            return row.pending
+        case _:
+            return row.failed
+
+
+class EndpointTable(LineTable[EndpointRow]):
+    """Endpoints. `p` asks for the marked ones, or the one under the cursor, to be paused or resumed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "pause", "Pause/resume", id="endpoints.pause"),
+    ]
+
+    class PauseRequested(Message):
+        """Pause these, or resume them."""
+
+        def __init__(self, rows: tuple[EndpointRow, ...]) -> None:
+            super().__init__()
+            self.rows = rows
+
+    def __init__(self, *, id: str | None = None) -> None:
+        self._list: ListSource[EndpointRow] = ListSource([], lambda row: row.id)
+        self.rows: list[EndpointRow] = []
+        super().__init__(
+            COLUMNS, source=self._list, row_key=lambda row: row.id, render_cell=render_endpoint, empty=LOADING, id=id
+        )
+
+    def show(self, rows: list[EndpointRow]) -> None:
+        """Show these rows; only the lines that differ are painted again."""
+        old, self.rows = self.rows, rows
+        self._list.replace(rows)
+        if [row.id for row in old] != [row.id for row in rows]:
+            self.rows_changed()
+            return
+        for index, (before, after) in enumerate(zip(old, rows, strict=True)):
+            if before != after:
+                self.refresh_index(index)
+
+    @property
+    def chosen(self) -> tuple[EndpointRow, ...]:
+        """The marked rows, else the one under the cursor."""
+        marked = set(self.marks)
+        if rows := tuple(row for row in self.rows if row.id in marked):
+            return rows
+        return (self.current,) if self.current else ()
+
+    def action_pause(self) -> None:
+        if self.chosen:
+            self.post_message(self.PauseRequested(self.chosen))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "pause" and getattr(self.app, "read_only", False):
+            return False
+        return super().check_action(action, parameters)
