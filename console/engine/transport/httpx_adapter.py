@@ -1,7 +1,7 @@
 """The second adapter: httpx, on its transports and without its client.
 
-An `httpx.AsyncClient` would add a cookie jar, default headers and decoding; one `AsyncHTTPTransport` by origin and
-address has none of them, keeps TLS sessions of two names on one address apart, and keeps each pool small.
+An `httpx.AsyncClient` would add a cookie jar, default headers and decoding; one `AsyncHTTPTransport` for each
+connection has none of them, keeps connections of two names on one address apart, and is quick to find.
 
 Kept-alive connections. httpcore tells when a request opens a connection, so one that broke on a kept-alive connection
 before any byte of an answer, within STALE_WITHIN_S, is repeated once on a connection that is certainly new.
@@ -13,7 +13,9 @@ request on that connection. hyper closes such a connection.
 import asyncio
 import ssl
 from base64 import b64encode
-from collections import OrderedDict
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -57,19 +59,42 @@ class _Exchange:
 
 
 class _Origin:
-    """The pool of one origin at one address, and one that keeps nothing, made when first needed."""
+    """The connections of one origin at one address, each in a pool of its own that holds no other.
 
-    __slots__ = ("fresh", "in_flight", "pool")
+    httpcore looks through all connections of a pool at each request, which at 64 in flight costs most of the time.
+    """
 
-    def __init__(self, pool: httpx.AsyncBaseTransport) -> None:
-        self.pool = pool
-        self.fresh: httpx.AsyncBaseTransport | None = None
+    __slots__ = ("_closed", "_make", "idle", "in_flight")
+
+    def __init__(self, make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+        self._make = make
+        self._closed = False
+        self.idle: deque[tuple[float, httpx.AsyncBaseTransport]] = deque()
+        """With the time until which each may wait; the one used last is at the right."""
         self.in_flight = 0
 
+    @asynccontextmanager
+    async def connection(self, now_s: Callable[[], float], *, fresh: bool) -> AsyncIterator[httpx.AsyncBaseTransport]:
+        """The connection used last, or a new one, for one request."""
+        self.in_flight += 1
+        try:
+            while self.idle and self.idle[0][0] <= now_s():
+                await self.idle.popleft()[1].aclose()
+            one = self._make() if fresh or not self.idle else self.idle.pop()[1]
+            try:
+                yield one
+            finally:
+                self.idle.append((now_s() + POOL_IDLE_S, one))
+                if self._closed or len(self.idle) > POOL_MAX_IDLE:
+                    await self.idle.popleft()[1].aclose()
+        finally:
+            self.in_flight -= 1
+
     async def aclose(self) -> None:
-        await self.pool.aclose()
-        if self.fresh is not None:
-            await self.fresh.aclose()
+        """Close the idle connections now, those in flight as they come back."""
+        self._closed = True
+        while self.idle:
+            await self.idle.pop()[1].aclose()
 
 
 class HttpxTransport:
@@ -117,7 +142,7 @@ class HttpxTransport:
         return outcome
 
     async def aclose(self) -> None:
-        """Close every pool. Sends in flight end with an error of their connection."""
+        """Close every idle connection. Sends in flight end as they would have."""
         origins = list(self._origins.values())
         self._origins.clear()
         for origin in origins:
@@ -125,22 +150,19 @@ class HttpxTransport:
 
     async def _try_address(self, request: Request, url: httpx.URL, address: str, started_s: float) -> Outcome:
         origin = await self._origin(url, address)
-        origin.in_flight += 1
-        try:
-            exchange = _Exchange(self._now_s(), address)
-            outcome = await self._exchange(origin.pool, request, url, exchange, started_s)
-            if not self._is_stale(exchange, outcome):
-                return outcome
-            if origin.fresh is None:
-                origin.fresh = self._pool(keep=0)
-            again = await self._exchange(origin.fresh, request, url, _Exchange(self._now_s(), address), started_s)
-            if isinstance(again, Failure) and isinstance(outcome, Failure):
-                # The first request may have been acted on, so its cause stays even when the second was refused.
-                detail = f"{outcome.detail}; again on a new connection: {again.detail}"
-                return self._failure(outcome.cause, detail, started_s, address)
-            return again
-        finally:
-            origin.in_flight -= 1
+        exchange = _Exchange(self._now_s(), address)
+        async with origin.connection(self._now_s, fresh=False) as connection:
+            outcome = await self._exchange(connection, request, url, exchange, started_s)
+        if not self._is_stale(exchange, outcome):
+            return outcome
+        exchange = _Exchange(self._now_s(), address)
+        async with origin.connection(self._now_s, fresh=True) as connection:
+            again = await self._exchange(connection, request, url, exchange, started_s)
+        if isinstance(again, Failure) and isinstance(outcome, Failure):
+            # The first request may have been acted on, so its cause stays even when the second was refused.
+            detail = f"{outcome.detail}; again on a new connection: {again.detail}"
+            return self._failure(outcome.cause, detail, started_s, address)
+        return again
 
     def _is_stale(self, exchange: _Exchange, outcome: Outcome) -> bool:
         return (
@@ -153,14 +175,21 @@ class HttpxTransport:
         )
 
     async def _exchange(
-        self, pool: httpx.AsyncBaseTransport, request: Request, url: httpx.URL, exchange: _Exchange, started_s: float
+        self,
+        connection: httpx.AsyncBaseTransport,
+        request: Request,
+        url: httpx.URL,
+        exchange: _Exchange,
+        started_s: float,
     ) -> Outcome:
         left_s = request.total_timeout_s - (self._now_s() - started_s)
         place = f"{url.host}:{url.port or {'http': 80, 'https': 443}[url.scheme]}"
         try:
             async with asyncio.timeout(left_s):
                 wire = self._wire_request(request, url, exchange)
-                return await self._answer(await pool.handle_async_request(wire), exchange.address, started_s, place)
+                return await self._answer(
+                    await connection.handle_async_request(wire), exchange.address, started_s, place
+                )
         except TimeoutError:
             if exchange.connecting:
                 return self._failure(
@@ -217,7 +246,7 @@ class HttpxTransport:
         if origin is not None:
             self._origins.move_to_end(key)
             return origin
-        origin = self._origins[key] = _Origin(self._injected or self._pool(keep=POOL_MAX_IDLE))
+        origin = self._origins[key] = _Origin(self._make_connection)
         if len(self._origins) > MAX_ORIGINS:
             oldest = next(
                 (k for k, known in self._origins.items() if known.in_flight == 0 and known is not origin), None
@@ -226,8 +255,10 @@ class HttpxTransport:
                 await self._origins.pop(oldest).aclose()
         return origin
 
-    def _pool(self, *, keep: int) -> httpx.AsyncHTTPTransport:
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=keep, keepalive_expiry=POOL_IDLE_S)
+    def _make_connection(self) -> httpx.AsyncBaseTransport:
+        if self._injected is not None:
+            return self._injected
+        limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=POOL_IDLE_S)
         return httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, http2=False, limits=limits)
 
     def _failure(self, cause: Cause, detail: str, started_s: float, address: str | None) -> Failure:

@@ -8,6 +8,9 @@ tell which connection carried a request, so idle connections are counted here; t
 receiver closed one unseen. The cost is then one repeated POST with the same webhook-id. A reset on an origin without
 an idle connection is never repeated.
 
+Cancellation ends `send` at once, but pyreqwest lets the request run on unseen, and keeps its connection, until the
+request's total timeout at the latest. A cancelled request may therefore still arrive.
+
 `first_byte_ms` includes the first 16 KiB of the body, which pyreqwest reads together with the head.
 """
 

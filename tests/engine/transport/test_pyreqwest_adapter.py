@@ -1,17 +1,20 @@
 """What only the default adapter does."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from console.domain.addresses import AddressPolicy
 from console.domain.clock import SystemClock
+from console.domain.outcome import Cause
+from console.engine.transport import pyreqwest_adapter
 from console.engine.transport.guard import AddressGuard
 from console.engine.transport.pyreqwest_adapter import PyreqwestTransport
 from tests.certificates import Authority
 from tests.engine.transport.conftest import MakeReceiver
-from tests.engine.transport.requests import answered, make_request
-from tests.receivers import answers, sends
+from tests.engine.transport.requests import answered, failed, make_request
+from tests.receivers import Conversation, answers, hangs, sends
 
 
 def _guard() -> AddressGuard:
@@ -43,3 +46,34 @@ def test_an_extra_file_without_a_certificate_is_refused(tmp_path: Path) -> None:
     empty.write_text("nothing")
     with pytest.raises(ValueError, match=r"empty\.pem holds no PEM certificate"):
         PyreqwestTransport(_guard(), clock=SystemClock(), extra_ca_file=empty)
+
+
+async def test_closing_ends_what_is_in_flight_as_unknown(receiver: MakeReceiver) -> None:
+    there = await receiver(hangs)
+    sender = PyreqwestTransport(_guard(), clock=SystemClock())
+    sending = asyncio.create_task(sender.send(make_request(there.url, total_timeout_s=2)))
+    await there.wait_for(1)
+    await sender.aclose()
+    assert failed(await sending).cause is Cause.UNKNOWN_OUTCOME
+
+
+async def test_more_origins_than_clients_are_kept(receiver: MakeReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pyreqwest_adapter, "MAX_ORIGINS", 2)
+    receivers = [await receiver() for _ in range(3)]
+    sender = PyreqwestTransport(_guard(), clock=SystemClock())
+    slow = receivers[0]
+    release = asyncio.Event()
+
+    async def waits(conversation: Conversation) -> None:
+        await release.wait()
+        await conversation.answer(200)
+
+    slow.behaviour = waits
+    sending = asyncio.create_task(sender.send(make_request(slow.url)))
+    await slow.wait_for(1)
+    for there in receivers[1:]:
+        answered(await sender.send(make_request(there.url)))
+    release.set()
+    assert answered(await sending).status == 200, "a client dropped in use finishes its request"
+    await slow.wait_until_unconnected()
+    await sender.aclose()
