@@ -38,11 +38,10 @@ class EngineSettings:
     allow_addresses: tuple[str, ...] = ()
     """CIDR networks that endpoints may resolve to although they are private or reserved."""
     drain_s: float = 10.0
-    max_in_flight: int = 256
+    max_in_flight: int = 1024
     """Requests on the wire at once, all endpoints together."""
     transport: str = "pyreqwest"
     extra_ca_file: Path | None = None
-    stop_when_idle: bool = False
 
 
 def allowed_addresses(flags: Sequence[str], environ: Mapping[str, str] | None = None) -> tuple[str, ...]:

@@ -162,7 +162,7 @@ class EngineStore(Protocol):
     """What the engine alone may do; every write is refused with FencedError once a newer engine has taken over."""
 
     def take_over(self, *, pid: int, host: str, version: str, now_ms: int) -> int:
-        """Become the store's engine. Returns the new epoch."""
+        """Become the store's engine, and the one who keeps its write-ahead log short. Returns the new epoch."""
         ...
 
     def recover(self, *, epoch: int, now_ms: int) -> Recovered:
@@ -202,10 +202,6 @@ class EngineStore(Protocol):
 
     def tidy(self, *, epoch: int, now_ms: int) -> None:
         """Drop what is kept for a while only: buckets of seconds, read nudges. A bounded piece of work."""
-        ...
-
-    def checkpoint(self) -> None:
-        """Move the write-ahead log into the store, when it is long enough."""
         ...
 
 

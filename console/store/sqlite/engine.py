@@ -99,10 +99,13 @@ RETURNING endpoint
 _TIDY_NUDGES = "DELETE FROM nudges WHERE id <= ?"
 _MINUTES_KEPT_S = 40 * 24 * 3600
 _NUDGES_KEPT = 1000
+_CHECKPOINT_PAGES = 2000
 
 
 class EngineQueries(Queries):
     def take_over(self, *, pid: int, host: str, version: str, now_ms: int) -> int:
+        # Only the engine checkpoints: two that do at once are what costs time, and once cost data.
+        self._connection.run(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
         with self.transaction():
             epoch = self._connection.value(_TAKE_OVER, (pid, host, version, now_ms, now_ms))
             assert isinstance(epoch, int)
@@ -238,9 +241,6 @@ class EngineQueries(Queries):
             # A try that was in flight when its endpoint was removed, failed, and was put back.
             orphans = self._connection.rows(_CANCEL_ORPHANS, (now_ms,))
             counting.move(self._connection, counting.moves_between((e, "pending", "cancelled") for (e,) in orphans))
-
-    def checkpoint(self) -> None:
-        self._connection.rows("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _refuse_if_fenced(self, epoch: int) -> None:
         current = self._connection.value(_EPOCH)

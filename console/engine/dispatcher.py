@@ -1,0 +1,132 @@
+"""One claimed delivery on its way: request, signature, answer, verdict."""
+
+import asyncio
+from dataclasses import dataclass
+from random import Random
+
+from console import __version__
+from console.domain.clock import Clock
+from console.domain.delivery import Exchange, Failed, Retry, Verdict, judge
+from console.domain.endpoint import Endpoint
+from console.domain.outcome import PLAIN_WORDS, Cause, Failure, Headers, Outcome, Request, Response
+from console.domain.redaction import redact
+from console.domain.signing import sign
+from console.domain.work import Claimed, Completed
+from console.engine.transport.seam import Transport
+
+USER_AGENT = f"webhook-console/{__version__}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Fixed:
+    """The header fields that are the same in each request to an endpoint, and as they are kept."""
+
+    version: int
+    sent: Headers
+    kept: Headers
+
+
+class Dispatcher:
+    """Sends claimed deliveries through a transport and says what came of them. Never raises for a receiver's deeds."""
+
+    def __init__(self, transport: Transport, *, clock: Clock, random: Random) -> None:
+        self._transport, self._clock, self._random = transport, clock, random
+        self._fixed: dict[int, _Fixed] = {}
+
+    async def deliver(self, claimed: Claimed, endpoint: Endpoint) -> Completed:
+        """Attempt one delivery. When cancelled, the outcome is unknown, and that is what is returned."""
+        started_ms = self._clock.now_ms()
+        started_s = self._clock.monotonic_s()
+        fixed = self._fixed.get(endpoint.seq)
+        if fixed is None or fixed.version != endpoint.version:
+            fixed = self._fixed[endpoint.seq] = _fixed_headers(endpoint)
+        timestamp_s = started_ms // 1000
+        own = (
+            ("webhook-id", claimed.event_id),
+            ("webhook-timestamp", str(timestamp_s)),
+            ("webhook-signature", sign(endpoint.secrets, claimed.event_id, timestamp_s, claimed.payload)),
+            ("webhook-event-type", claimed.event_type),
+        )
+        request = Request(
+            url=endpoint.url,
+            headers=fixed.sent + own,
+            body=claimed.payload,
+            connect_timeout_s=endpoint.policy.connect_timeout_s,
+            total_timeout_s=endpoint.policy.timeout_s,
+        )
+        try:
+            outcome = await self._transport.send(request)
+        except asyncio.CancelledError:
+            # The engine's grace is over. What is not recorded would be sent again without a trace of this one.
+            outcome = Failure(
+                cause=Cause.UNKNOWN_OUTCOME,
+                detail=PLAIN_WORDS[Cause.UNKNOWN_OUTCOME],
+                total_ms=(self._clock.monotonic_s() - started_s) * 1000,
+            )
+        ended_ms = max(self._clock.now_ms(), started_ms)
+        return Completed(
+            claimed=claimed,
+            verdict=self._verdict(outcome, claimed, endpoint, ended_ms),
+            started_at_ms=started_ms,
+            ended_at_ms=ended_ms,
+            total_ms=outcome.total_ms,
+            first_byte_ms=outcome.first_byte_ms if isinstance(outcome, Response) else None,
+            exchange=_exchange(endpoint.url, fixed.kept + own, outcome),
+        )
+
+    def _verdict(self, outcome: Outcome, claimed: Claimed, endpoint: Endpoint, ended_ms: int) -> Verdict:
+        verdict = judge(
+            outcome,
+            schedule_s=endpoint.policy.schedule_s,
+            step=claimed.step,
+            manual=claimed.manual,
+            ended_at_ms=ended_ms,
+            jitter_unit=self._random.random(),
+        )
+        if isinstance(verdict, Retry) and verdict.cause is Cause.UNKNOWN_OUTCOME:
+            # Not the receiver's fault: no reason to wait.
+            return Retry(
+                cause=verdict.cause,
+                status=None,
+                detail=verdict.detail,
+                at_ms=ended_ms,
+                why="the engine stopped before the answer came",
+            )
+        return verdict
+
+    def forget(self, seq: int) -> None:
+        """An endpoint was removed."""
+        self._fixed.pop(seq, None)
+
+
+def _fixed_headers(endpoint: Endpoint) -> _Fixed:
+    custom = endpoint.policy.headers
+    base: Headers = (("content-type", "application/json"),)
+    if not any(name.lower() == "user-agent" for name, _ in custom):
+        base += (("user-agent", USER_AGENT),)
+    return _Fixed(version=endpoint.version, sent=base + custom, kept=base + redact(custom))
+
+
+def _exchange(url: str, request_headers: Headers, outcome: Outcome) -> Exchange:
+    if isinstance(outcome, Response):
+        return Exchange(
+            url=url,
+            request_headers=request_headers,
+            response_headers=redact(outcome.headers),
+            response_body=outcome.body,
+            response_truncated=outcome.body_truncated,
+            remote_address=outcome.remote_address,
+        )
+    return Exchange(
+        url=url,
+        request_headers=request_headers,
+        response_headers=(),
+        response_body=b"",
+        response_truncated=False,
+        remote_address=outcome.remote_address,
+    )
+
+
+def describe_failure(verdict: Retry | Failed) -> str:
+    """A failed try in one line, for the log."""
+    return f"{verdict.cause}: {verdict.detail}; {verdict.why}"

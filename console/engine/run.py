@@ -1,0 +1,156 @@
+"""One engine in this process, from lock to drain."""
+
+import asyncio
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from random import SystemRandom
+
+from structlog.typing import FilteringBoundLogger
+
+from console import __version__
+from console.config import EngineSettings
+from console.domain.addresses import AddressPolicy
+from console.domain.clock import Clock, SystemClock
+from console.domain.errors import ConfigError, EngineRunningError
+from console.engine.dispatcher import Dispatcher
+from console.engine.lock import EngineLock
+from console.engine.logs import LogFormat, make_log
+from console.engine.schedule import Schedule
+from console.engine.supervisor import Supervisor
+from console.engine.transport import TransportKind, make_transport
+from console.engine.transport.guard import AddressGuard
+from console.engine.transport.seam import Transport
+from console.engine.writer import Writer
+from console.store import Store, open_store
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long the loop may keep the interpreter while the writing thread waits for it between two rows; Python's own
+5 ms would make one commit as slow as the loop is busy."""
+
+TRANSPORTS: tuple[TransportKind, ...] = ("pyreqwest", "httpx")
+
+
+def run_engine(settings: EngineSettings, *, log_format: LogFormat | None = None) -> int:
+    """Deliver in the foreground until SIGTERM, SIGINT or `stop`. Returns 0 after a drain in order.
+
+    Raises:
+        EngineRunningError: another engine holds the store; the message has its PID and start time.
+        ConfigError: a setting is wrong.
+        StoreError: the store cannot be opened or written.
+    """
+    if settings.transport not in TRANSPORTS:
+        raise ConfigError(f"transport {settings.transport!r}: is none of {', '.join(TRANSPORTS)}")
+    policy = AddressPolicy.parse(settings.allow_addresses)
+    open_store(settings.store).close()  # made, migrated or refused before anything is locked
+    lock = EngineLock(settings.store)
+    try:
+        lock.acquire()
+    except EngineRunningError:
+        raise _already_running(settings) from None
+    _raise_file_limit()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(settings, policy, make_log(log_format)))
+    finally:
+        lock.release()
+    return 0
+
+
+def _already_running(settings: EngineSettings) -> EngineRunningError:
+    store = open_store(settings.store, read_only=True)
+    try:
+        status = store.engine_status()
+    finally:
+        store.close()
+    if status is None:
+        return EngineRunningError(f"{settings.store}: another engine is just starting on this store")
+    since = datetime.fromtimestamp(status.started_at_ms / 1000, UTC).isoformat(timespec="seconds")
+    return EngineRunningError(
+        f"{settings.store}: an engine runs already, pid {status.pid} since {since}: "
+        "stop it with `webhook-console stop`, or choose another --store"
+    )
+
+
+def _raise_file_limit() -> None:
+    """A request is a socket: the default of 1,024 is less than what may be in flight."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    try:
+        import uvloop
+    except ImportError:  # no wheel for this platform
+        return asyncio.new_event_loop
+    return uvloop.new_event_loop
+
+
+async def _serve(settings: EngineSettings, policy: AddressPolicy, log: FilteringBoundLogger) -> None:
+    clock = SystemClock()
+    writer = Writer(lambda: open_store(settings.store))
+    await writer.start()
+    guard = AddressGuard(policy, clock=clock)
+    transport = _make_transport(settings, guard, clock)
+    reader = open_store(settings.store, read_only=True)
+    try:
+        await _deliver(settings, writer, reader, transport, clock, log)
+    finally:
+        reader.close()
+        await transport.aclose()
+        await writer.close()
+
+
+def _make_transport(settings: EngineSettings, guard: AddressGuard, clock: Clock) -> Transport:
+    kind = next(k for k in TRANSPORTS if k == settings.transport)
+    try:
+        return make_transport(kind, guard, clock=clock, extra_ca_file=settings.extra_ca_file)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{settings.extra_ca_file}: no usable CA certificate in it: {error}") from None
+
+
+async def _deliver(
+    settings: EngineSettings,
+    writer: Writer,
+    reader: Store,
+    transport: Transport,
+    clock: Clock,
+    log: FilteringBoundLogger,
+) -> None:
+    epoch = await writer.do(
+        lambda store: store.take_over(
+            pid=os.getpid(), host=socket.gethostname(), version=__version__, now_ms=clock.now_ms()
+        )
+    )
+    recovered = await writer.do(lambda store: store.recover(epoch=epoch, now_ms=clock.now_ms()))
+    log.info(
+        "started",
+        store=str(settings.store),
+        pid=os.getpid(),
+        epoch=epoch,
+        transport=settings.transport,
+        recovered=recovered.pending + recovered.failed,
+    )
+    supervisor = Supervisor(
+        reader=reader,
+        writer=writer,
+        dispatcher=Dispatcher(transport, clock=clock, random=SystemRandom()),
+        schedule=Schedule(settings.max_in_flight),
+        clock=clock,
+        epoch=epoch,
+        drain_s=settings.drain_s,
+        log=log,
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, supervisor.stop, signal.Signals(number).name)
+    await supervisor.run()
+    await writer.do(lambda store: store.release(epoch=epoch, now_ms=clock.now_ms()))
+    log.info("stopped", epoch=epoch)

@@ -1,0 +1,259 @@
+"""The running engine: what is due is claimed, sent and recorded, until it is told to stop."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from structlog.typing import FilteringBoundLogger
+
+from console.domain.clock import Clock
+from console.domain.delivery import Delivered, Failed
+from console.domain.errors import FencedError, StoreError
+from console.domain.status import HEARTBEAT_S
+from console.domain.work import Claimed, ClaimOrder, Completed, Nudges
+from console.engine.dispatcher import Dispatcher, describe_failure
+from console.engine.schedule import Schedule
+from console.engine.writer import Writer
+from console.store.protocol import Store
+
+LOOK_S = 0.02
+"""How often the store's version is looked at when nothing happens; a look costs 3 µs."""
+
+LOOK_BUSY_S = 0.004
+"""The same while others are writing: what they send should be on the wire within milliseconds."""
+
+BUSY_FOR_S = 1.0
+TROUBLE_WAIT_S = 1.0
+"""Between tries to record when the store cannot be written."""
+
+LOOK_AGAIN_S = 1.0
+"""The longest sleep: the wall clock may be set while we sleep by another."""
+
+TIDY_S = 60.0
+
+
+@dataclass(slots=True)
+class _Turn:
+    """What one transaction of the pump did."""
+
+    claimed: list[Claimed]
+    due: dict[int, int]
+
+
+class Supervisor:
+    """One engine on one store. `run` returns after the drain; `stop` begins it.
+
+    Args:
+        reader: a read-only store of the loop's own thread; only looked at through microsecond queries.
+        epoch: the lease that `take_over` gave.
+    """
+
+    def __init__(
+        self,
+        *,
+        reader: Store,
+        writer: Writer,
+        dispatcher: Dispatcher,
+        schedule: Schedule,
+        clock: Clock,
+        epoch: int,
+        drain_s: float,
+        log: FilteringBoundLogger,
+    ) -> None:
+        self._reader, self._writer, self._dispatcher, self._schedule = reader, writer, dispatcher, schedule
+        self._clock, self._epoch, self._drain_s, self._log = clock, epoch, drain_s, log
+        self._work = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._owed: set[int] = set()
+        self._completed: list[Completed] = []
+        self._sends: set[asyncio.Task[None]] = set()
+        self._nudge = 0
+
+    def stop(self, why: str) -> None:
+        """Claim no more, and let what is in flight finish within the grace. Safe to call twice."""
+        if not self._stopping.is_set():
+            self._log.info("stopping", why=why, in_flight=self._schedule.in_flight, drain_s=self._drain_s)
+            self._stopping.set()
+            self._work.set()
+
+    async def run(self) -> None:
+        """Deliver until stopped.
+
+        Raises:
+            FencedError: a newer engine has taken over.
+        """
+        self._load()
+        try:
+            async with asyncio.TaskGroup() as group:
+                background = [group.create_task(work()) for work in (self._watch, self._beat, self._tidy)]
+                sending = group.create_task(self._pump(group))
+                await sending
+                for task in background:
+                    task.cancel()
+        except* (FencedError, StoreError) as errors:
+            raise errors.exceptions[0] from None
+
+    def _load(self) -> None:
+        """Everything the store holds now. The nudge is read first: what comes after it is looked at again."""
+        self._nudge = self._reader.newest_nudge()
+        for endpoint in self._reader.endpoints():
+            self._schedule.put(endpoint)
+            self._owed.add(endpoint.seq)
+        self._work.set()
+
+    async def _watch(self) -> None:
+        """See what other processes changed."""
+        seen = self._reader.data_version()
+        busy_until_s = 0.0
+        while True:
+            now_s = self._clock.monotonic_s()
+            await asyncio.sleep(LOOK_BUSY_S if now_s < busy_until_s else LOOK_S)
+            try:
+                version = self._reader.data_version()
+                if version == seen:
+                    continue
+                nudges = self._reader.nudged(self._nudge)
+                self._apply(nudges)
+                seen = version
+            except StoreError as error:
+                self._log.error("store cannot be read", error=str(error))
+                await asyncio.sleep(TROUBLE_WAIT_S)
+                continue
+            if nudges.newest != self._nudge:
+                self._nudge = nudges.newest
+                busy_until_s = now_s + BUSY_FOR_S
+                self._work.set()
+
+    def _apply(self, nudges: Nudges) -> None:
+        for seq in nudges.settings:
+            endpoint = self._reader.endpoint_at(seq)
+            if endpoint is None:
+                self._schedule.drop(seq)
+                self._dispatcher.forget(seq)
+            else:
+                self._schedule.put(endpoint)
+        self._owed |= nudges.settings | nudges.owed
+        if nudges.stop and (status := self._reader.engine_status()) is not None and status.stop_requested:
+            self.stop("asked by an operator")
+
+    async def _beat(self) -> None:
+        """Say once a second that this loop and the writing thread both live."""
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            await self._write_or_log(
+                lambda store: store.heartbeat(
+                    epoch=self._epoch, in_flight=self._schedule.in_flight, now_ms=self._clock.now_ms()
+                )
+            )
+
+    async def _tidy(self) -> None:
+        """Drop what is kept for a while only."""
+        while True:
+            await self._write_or_log(lambda store: store.tidy(epoch=self._epoch, now_ms=self._clock.now_ms()))
+            await asyncio.sleep(TIDY_S)
+
+    async def _write_or_log(self, work: Callable[[Store], None]) -> None:
+        try:
+            await self._writer.do(work)
+        except FencedError:
+            raise
+        except StoreError as error:
+            self._log.error("store cannot be written", error=str(error))
+
+    async def _pump(self, group: asyncio.TaskGroup) -> None:
+        """Record what ended and claim what is due, both in one transaction, over and over."""
+        deadline_s: float | None = None
+        while True:
+            await self._wait_for_work(deadline_s)
+            if self._stopping.is_set() and deadline_s is None:
+                deadline_s = self._clock.monotonic_s() + self._drain_s
+            if deadline_s is not None and self._clock.monotonic_s() >= deadline_s:
+                await self._cancel_sends()
+            await self._turn(group, claim=deadline_s is None)
+            if deadline_s is not None and not self._sends and not self._completed:
+                return
+
+    async def _wait_for_work(self, deadline_s: float | None) -> None:
+        """Until something ended, was nudged, is due, or the grace is over."""
+        wait_s = LOOK_AGAIN_S
+        if deadline_s is not None:
+            wait_s = min(wait_s, max(0.0, deadline_s - self._clock.monotonic_s()))
+        elif (due_ms := self._schedule.next_due_ms()) is not None:
+            wait_s = min(wait_s, max(0, due_ms - self._clock.now_ms()) / 1000)
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._work.wait()
+        except TimeoutError:
+            pass
+        self._work.clear()
+
+    async def _turn(self, group: asyncio.TaskGroup, *, claim: bool) -> None:
+        completed, self._completed = self._completed, []
+        owed, self._owed = self._owed, set()
+        orders = self._schedule.orders(self._clock.now_ms()) if claim else []
+        if not (completed or owed or orders):
+            return
+        try:
+            turn = await self._writer.do(lambda store: self._commit(store, completed, orders, owed))
+        except FencedError:
+            raise
+        except StoreError as error:
+            # Nothing is dropped: what ended is recorded when the store can be written again.
+            self._log.error("store cannot be written", error=str(error), unrecorded=len(completed))
+            self._completed = completed + self._completed
+            self._owed |= owed | {order.endpoint_seq for order in orders}
+            for order in orders:
+                self._schedule.claimed(order, 0)
+            await asyncio.sleep(TROUBLE_WAIT_S)
+            self._work.set()
+            return
+        self._begin(group, turn, orders, owed)
+        self._report(completed)
+
+    def _commit(self, store: Store, completed: list[Completed], orders: list[ClaimOrder], owed: Iterable[int]) -> _Turn:
+        """In the writer's thread, in a transaction."""
+        if completed:
+            store.complete(completed, epoch=self._epoch)
+        claimed = store.claim(orders, epoch=self._epoch, now_ms=self._clock.now_ms()) if orders else []
+        touched = {order.endpoint_seq for order in orders}.union(owed)
+        touched.update(c.claimed.endpoint_seq for c in completed if not isinstance(c.verdict, Delivered))
+        return _Turn(claimed=claimed, due=store.next_due(touched) if touched else {})
+
+    def _begin(self, group: asyncio.TaskGroup, turn: _Turn, orders: list[ClaimOrder], owed: Iterable[int]) -> None:
+        """Put the claimed on the wire, and take over what the store says is due next."""
+        counts: dict[int, int] = {}
+        for claimed in turn.claimed:
+            counts[claimed.endpoint_seq] = counts.get(claimed.endpoint_seq, 0) + 1
+            task = group.create_task(self._send(claimed))
+            self._sends.add(task)
+            task.add_done_callback(self._sends.discard)
+        for order in orders:
+            self._schedule.claimed(order, counts.get(order.endpoint_seq, 0))
+        for seq in {order.endpoint_seq for order in orders}.union(owed, turn.due):
+            self._schedule.set_due(seq, turn.due.get(seq))
+
+    async def _send(self, claimed: Claimed) -> None:
+        endpoint = self._schedule.endpoint(claimed.endpoint_seq)
+        assert endpoint is not None, "a lane with requests in flight is never dropped"
+        completed = await self._dispatcher.deliver(claimed, endpoint)
+        self._completed.append(completed)
+        self._schedule.ended(claimed.endpoint_seq)
+        self._work.set()
+
+    async def _cancel_sends(self) -> None:
+        """The grace is over: what is still in flight is recorded as unknown."""
+        await asyncio.sleep(0)  # a task that is cancelled before it began would leave no trace
+        sends = list(self._sends)
+        for task in sends:
+            task.cancel()
+        await asyncio.gather(*sends, return_exceptions=True)
+
+    def _report(self, completed: list[Completed]) -> None:
+        for c in completed:
+            if isinstance(c.verdict, Failed):
+                self._log.warning(
+                    "delivery failed",
+                    event_id=c.claimed.event_id,
+                    endpoint=c.claimed.endpoint_seq,
+                    why=describe_failure(c.verdict),
+                )

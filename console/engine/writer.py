@@ -1,0 +1,103 @@
+"""The one thread that writes: work that arrives while it commits is committed together."""
+
+import asyncio
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from console.store.protocol import Store
+
+T = TypeVar("T")
+Work = Callable[[Store], Any]
+_Item = tuple[Work, asyncio.Future[Any]]
+
+BATCH = 64
+"""Pieces of work in one transaction, at most."""
+
+
+class Writer:
+    """Runs work on a store in a thread of its own, many pieces to one transaction.
+
+    `do` answers after the commit: what it says is on disk. A piece that fails takes no other down: the batch is rolled
+    back and each piece runs again alone.
+    """
+
+    def __init__(self, open_store: Callable[[], Store]) -> None:
+        self._open_store = open_store
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
+        self._opened: asyncio.Future[None] = self._loop.create_future()
+
+    async def start(self) -> None:
+        """Open the store in the thread. Raises what opening raises."""
+        self._thread.start()
+        await self._opened
+
+    async def do(self, work: Callable[[Store], T]) -> T:
+        """Run `work` inside a transaction. Once handed over it runs, whether or not the caller is cancelled."""
+        future: asyncio.Future[T] = self._loop.create_future()
+        self._queue.put((work, future))
+        return await asyncio.shield(future)
+
+    async def close(self) -> None:
+        """Finish what was handed over, and close the store."""
+        if self._thread.is_alive():
+            self._queue.put(None)
+            await self._loop.run_in_executor(None, self._thread.join)
+
+    def _run(self) -> None:
+        try:
+            store = self._open_store()
+        except BaseException as error:  # the root of this thread: the caller is told
+            self._loop.call_soon_threadsafe(self._opened.set_exception, error)
+            return
+        self._loop.call_soon_threadsafe(self._opened.set_result, None)
+        try:
+            while (batch := self._next_batch()) is not None:
+                answers = _commit(store, batch)
+                self._loop.call_soon_threadsafe(_answer, answers)
+        finally:
+            store.close()
+
+    def _next_batch(self) -> list[_Item] | None:
+        """What waits, at least one piece; None when it is time to end."""
+        first = self._queue.get()
+        if first is None:
+            return None
+        batch = [first]
+        while len(batch) < BATCH:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if item is None:
+                self._queue.put(None)  # after this batch
+                break
+            batch.append(item)
+        return batch
+
+
+_Answer = tuple[asyncio.Future[Any], Any, BaseException | None]
+
+
+def _commit(store: Store, batch: list[_Item]) -> list[_Answer]:
+    try:
+        with store.transaction():
+            results = [work(store) for work, _ in batch]
+    except BaseException as error:
+        if len(batch) == 1:
+            return [(batch[0][1], None, error)]
+        return [answer for item in batch for answer in _commit(store, [item])]
+    return [(future, result, None) for (_, future), result in zip(batch, results, strict=True)]
+
+
+def _answer(answers: list[_Answer]) -> None:
+    for future, result, error in answers:
+        if future.cancelled():
+            continue
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
