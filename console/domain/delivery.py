@@ -164,10 +164,12 @@ def judge(
     asked = None
     if isinstance(outcome, Response):
         asked = retry_after_s(outcome.status, {k.lower(): v for k, v in outcome.headers}, ended_at_ms)
-    # A manual try made before the schedule's first leaves that first try owed.
+    # After a manual try made before the schedule's first, that first try is still owed: after the schedule's second
+    # wait when there is one, since the first is mostly none at all and would hit a receiver that has just failed.
+    charged = max(step, 1) if manual and len(schedule_s) > 1 else step
     following = next_try(
         schedule_s=schedule_s,
-        step=step if not manual else max(step, 1),
+        step=charged,
         ended_at_ms=ended_at_ms,
         retry_after_s=asked,
         jitter_unit=jitter_unit,

@@ -156,7 +156,9 @@ def check_header(name: str, value: str) -> None:
     if name.lower() in _OWN_HEADERS or name.lower().startswith("webhook-"):
         raise InvalidInputError(f"header {name}: is set by the engine and cannot be replaced")
     if not value.isascii() or not value.isprintable() or value != value.strip() or len(value) > 4096:
-        raise InvalidInputError(f"header {name}: the value must be printable ASCII, at most 4096 characters, untrimmed")
+        raise InvalidInputError(
+            f"header {name}: the value must be printable ASCII, at most 4096 characters, no blanks around it"
+        )
 
 
 def default_name(url: str) -> str:

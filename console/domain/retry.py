@@ -64,8 +64,9 @@ def parse_duration_s(text: str) -> float:
                 value = float(body.removesuffix(unit) if unit else body)
             except ValueError:
                 continue
-            if math.isfinite(value) and value >= 0:
-                return value * _UNITS.get(unit, 1.0)
+            seconds = value * _UNITS.get(unit, 1.0)
+            if math.isfinite(seconds) and seconds >= 0:
+                return seconds
     raise InvalidInputError(f"duration {text!r}: write it as 250ms, 5s, 5m, 2h or 1d")
 
 

@@ -1,0 +1,32 @@
+"""What every test may use: a place for a store, a store, and how long hypothesis may search."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from console.store import Store, open_store
+
+# No deadline: the machine's other work is no fault of the code. WEBHOOK_CONSOLE_HYPOTHESIS=long searches for minutes.
+_SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("quick", deadline=None, suppress_health_check=_SLOW)
+settings.register_profile(
+    "long", deadline=None, suppress_health_check=_SLOW, max_examples=2000, stateful_step_count=100
+)
+settings.load_profile(os.environ.get("WEBHOOK_CONSOLE_HYPOTHESIS", "quick"))
+
+
+@pytest.fixture
+def store_path(tmp_path: Path) -> Path:
+    """Where a store may be made."""
+    return tmp_path / "stores" / "store.db"
+
+
+@pytest.fixture
+def store(store_path: Path) -> Iterator[Store]:
+    """A new store."""
+    store = open_store(store_path)
+    yield store
+    store.close()
