@@ -1,0 +1,291 @@
+"""`endpoints`: where events go."""
+
+import os
+from random import SystemRandom
+
+import click
+
+from console.cli.asking import confirm, nothing, plural
+from console.cli.commands import ConsoleCommand, ConsoleGroup
+from console.cli.endpoint_flags import EndpointFlags, endpoint_options
+from console.cli.invocation import Invocation, pass_invocation
+from console.cli.output import clean, emit, note, paint, say, warn
+from console.cli.parameters import ENDPOINT, TEXT, URL
+from console.cli.records import ENDPOINT_FIELDS, ENDPOINT_ROW_FIELDS, Record, endpoint_record
+from console.domain.endpoint import DeliveryPolicy, Endpoint, EndpointSpec, default_name
+from console.domain.signing import make_secret
+from console.domain.status import Gauge
+from console.operations import endpoints as acts
+from console.operations.actor import current_actor
+from console.store import Store
+
+_CHANGED_FIELDS = (*ENDPOINT_FIELDS, "changed")
+SECRET_BYTES = 32
+
+
+@click.group(
+    cls=ConsoleGroup,
+    lazy={"test": "console.cli.endpoint_test:test"},
+    examples=("endpoints add https://example.com/hooks", "endpoints list --json"),
+)
+def endpoints() -> None:
+    """Add, look at and steer the URLs that want events.
+
+    REF is an endpoint's name or id, or the beginning of either when only one has it.
+    """
+
+
+@endpoints.command(
+    cls=ConsoleCommand,
+    json_fields=(*ENDPOINT_FIELDS, "new_secret"),
+    examples=(
+        "endpoints add https://example.com/hooks",
+        "endpoints add https://example.com/hooks --name billing --types 'invoice.*,payment.failed'",
+        "endpoints add https://example.com/hooks --schedule 0,5s,5m,1h --timeout 5s --header X-Team=ops",
+        "endpoints add https://example.com/hooks --secret @secret.txt",
+    ),
+)
+@click.argument("url", type=URL)
+@endpoint_options
+@pass_invocation
+def add(invocation: Invocation, url: str, flags: EndpointFlags) -> int:
+    """Add a URL that wants events.
+
+    Without --secret one is made and shown once: the receiver needs it to verify signatures. Without --types the
+    endpoint wants all events.
+    """
+    made = None if flags.secrets else make_secret(os.urandom(SECRET_BYTES))
+    with invocation.writing(create=True) as store:
+        spec = EndpointSpec(
+            name=flags.name or _free_name(store, url),
+            url=url,
+            types=flags.types or ("*",),
+            secrets=flags.secrets or ((made,) if made else ()),
+            policy=flags.policy(DeliveryPolicy()),
+        )
+        endpoint = acts.add_endpoint(
+            store, spec, actor=current_actor(), now_ms=invocation.clock.now_ms(), random=SystemRandom()
+        )
+    _warn_about(url)
+    if invocation.json:
+        emit({**endpoint_record(endpoint), "new_secret": made})
+        return 0
+    say(f"{endpoint.id}  {clean(endpoint.name)}  {paint('added', 'ok')}, wants {clean(', '.join(endpoint.types))}")
+    _show_once(made)
+    return 0
+
+
+def _free_name(store: Store, url: str) -> str:
+    taken, base = {endpoint.name for endpoint in store.endpoints()}, default_name(url)
+    name, number = base, 1
+    while name in taken:
+        number += 1
+        name = f"{base[:56]}-{number}"
+    return name
+
+
+def _show_once(secret: str | None) -> None:
+    if secret:
+        say(f"signing secret: {secret}")
+        note("hint: give the secret to the receiver now; it is not shown again")
+
+
+def _warn_about(url: str) -> None:
+    from urllib.parse import urlsplit
+
+    from console.domain.addresses import AddressPolicy
+
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    policy = AddressPolicy()
+    refusal = "loopback" if host == "localhost" or host.endswith(".localhost") else policy.refusal(host)
+    if refusal == "not an IP address":
+        refusal = None
+    if parts.scheme == "http" and refusal != "loopback":
+        warn(f"{host} is reached over plain http: everybody on the way can read what is sent")
+    if refusal is not None:
+        warn(
+            f"{host} is a {refusal} address, which an engine refuses to call unless it is started with "
+            "'serve --allow-address CIDR' (or WEBHOOK_CONSOLE_ALLOW_ADDRESSES)"
+        )
+
+
+@endpoints.command("list", cls=ConsoleCommand, json_fields=ENDPOINT_ROW_FIELDS, examples=("endpoints list",))
+@pass_invocation
+def list_(invocation: Invocation) -> int:
+    """List the endpoints with what each is owed."""
+    with invocation.reading() as store:
+        rows, gauges = store.endpoints(), store.gauges()
+    if invocation.json:
+        from console.cli.records import endpoint_row_record
+
+        for endpoint in rows:
+            emit(endpoint_row_record(endpoint, gauges.get(endpoint.id, Gauge())))
+        return 0
+    if not rows:
+        nothing("no endpoints yet: add one with 'webhook-console endpoints add URL'")
+        return 0
+    from console.cli.views import print_endpoints
+
+    print_endpoints(rows, gauges, invocation.clock.now_ms())
+    return 0
+
+
+@endpoints.command(cls=ConsoleCommand, json_fields=ENDPOINT_ROW_FIELDS, examples=("endpoints show billing",))
+@click.argument("ref", type=ENDPOINT)
+@pass_invocation
+def show(invocation: Invocation, ref: str) -> int:
+    """Show one endpoint. Secrets and header values that may be secret are redacted."""
+    with invocation.reading() as store:
+        endpoint = store.find_endpoint(ref)
+        gauge = store.gauges().get(endpoint.id, Gauge())
+    if invocation.json:
+        from console.cli.records import endpoint_row_record
+
+        emit(endpoint_row_record(endpoint, gauge))
+        return 0
+    from console.cli.views import print_endpoint
+
+    print_endpoint(endpoint, gauge, invocation.clock.now_ms())
+    return 0
+
+
+@endpoints.command(
+    cls=ConsoleCommand,
+    json_fields=(*_CHANGED_FIELDS, "new_secret"),
+    examples=(
+        "endpoints edit billing --url https://example.com/v2/hooks",
+        "endpoints edit billing --timeout 30s --header X-Team=",
+        "endpoints edit billing --rotate-secret",
+    ),
+)
+@click.argument("ref", type=ENDPOINT)
+@click.option("--url", type=URL, metavar="URL", help="The new URL.")
+@endpoint_options
+@click.option("--rotate-secret", is_flag=True, help="Make a new secret; the newest old one signs too until dropped.")
+@click.option("--drop-old-secrets", is_flag=True, help="Keep only the newest secret.")
+@pass_invocation
+def edit(
+    invocation: Invocation, ref: str, url: str | None, flags: EndpointFlags, rotate_secret: bool, drop_old_secrets: bool
+) -> int:
+    """Change what is given, and nothing else.
+
+    --header K=V sets one header and --header K= removes it; --types and --secret replace all there were.
+    """
+    if rotate_secret and (drop_old_secrets or flags.secrets):
+        raise click.UsageError("--rotate-secret goes neither with --secret nor with --drop-old-secrets")
+    changed = [*(["url"] if url else []), *flags.given]
+    made = make_secret(os.urandom(SECRET_BYTES)) if rotate_secret else None
+    if rotate_secret or (drop_old_secrets and not flags.secrets):
+        changed.append("secret")
+    if not changed:
+        raise click.UsageError("nothing to change: give at least one option")
+    with invocation.writing() as store:
+        before = store.find_endpoint(ref)
+        secrets = flags.secrets or before.secrets
+        if made:
+            secrets = (made, before.secrets[0])
+        elif drop_old_secrets:
+            secrets = secrets[:1]
+        spec = EndpointSpec(
+            name=flags.name or before.name,
+            url=url or before.url,
+            types=flags.types or before.types,
+            secrets=secrets,
+            policy=flags.policy(before.policy),
+        )
+        now_ms = invocation.clock.now_ms()
+        endpoint = acts.edit_endpoint(
+            store, before.id, spec, actor=current_actor(), now_ms=now_ms, changed=", ".join(changed)
+        )
+    if url:
+        _warn_about(url)
+    if invocation.json:
+        emit({**endpoint_record(endpoint), "changed": changed, "new_secret": made})
+        return 0
+    say(f"{clean(endpoint.name)}: changed {', '.join(changed)}")
+    _show_once(made)
+    return 0
+
+
+_REASON = click.option("--reason", type=TEXT, metavar="TEXT", help="Why, for the audit log and for your colleagues.")
+
+
+@endpoints.command(
+    cls=ConsoleCommand,
+    json_fields=_CHANGED_FIELDS,
+    examples=("endpoints pause billing --reason 'their deploy, back at 15:00'",),
+)
+@click.argument("ref", type=ENDPOINT)
+@_REASON
+@pass_invocation
+def pause(invocation: Invocation, ref: str, reason: str | None) -> int:
+    """Hold what an endpoint is owed: events go on being accepted for it, and wait."""
+    with invocation.writing() as store:
+        endpoint, changed = acts.pause_endpoint(
+            store,
+            store.find_endpoint(ref).id,
+            actor=current_actor(),
+            reason=reason,
+            now_ms=invocation.clock.now_ms(),
+        )
+        gauge = store.gauges().get(endpoint.id, Gauge())
+    return _report_state(invocation, endpoint, changed, f"{plural(gauge.pending, 'delivery', 'deliveries')} held")
+
+
+@endpoints.command(cls=ConsoleCommand, json_fields=_CHANGED_FIELDS, examples=("endpoints resume billing",))
+@click.argument("ref", type=ENDPOINT)
+@_REASON
+@pass_invocation
+def resume(invocation: Invocation, ref: str, reason: str | None) -> int:
+    """Send again to an endpoint that is paused, tripped or disabled."""
+    with invocation.writing() as store:
+        endpoint, changed = acts.resume_endpoint(
+            store,
+            store.find_endpoint(ref).id,
+            actor=current_actor(),
+            reason=reason,
+            now_ms=invocation.clock.now_ms(),
+        )
+        gauge = store.gauges().get(endpoint.id, Gauge())
+    return _report_state(invocation, endpoint, changed, f"{plural(gauge.pending, 'delivery', 'deliveries')} owed")
+
+
+def _report_state(invocation: Invocation, endpoint: Endpoint, changed: bool, owed: str) -> int:
+    if invocation.json:
+        emit({**endpoint_record(endpoint), "changed": changed})
+    elif changed:
+        say(f"{clean(endpoint.name)}: {endpoint.state}, {owed}")
+    else:
+        say(f"{clean(endpoint.name)}: is {endpoint.state} already, {owed}")
+    return 0
+
+
+@endpoints.command(
+    cls=ConsoleCommand,
+    json_fields=("id", "name", "removed", "cancelled"),
+    examples=("endpoints remove billing", "endpoints remove billing --yes"),
+)
+@click.argument("ref", type=ENDPOINT)
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@pass_invocation
+def remove(invocation: Invocation, ref: str, yes: bool) -> int:
+    """Take an endpoint away. What it is still owed is cancelled; its history stays."""
+    with invocation.writing() as store:
+        endpoint = store.find_endpoint(ref)
+        gauge = store.gauges().get(endpoint.id, Gauge())
+        owed = _still_owed(gauge)
+        confirm(f"Remove {endpoint.name} ({endpoint.url})? It is still owed {owed}.", yes=yes)
+        cancelled = acts.remove_endpoint(store, endpoint.id, actor=current_actor(), now_ms=invocation.clock.now_ms())
+    record: Record = {"id": endpoint.id, "name": endpoint.name, "removed": True, "cancelled": cancelled}
+    if invocation.json:
+        emit(record)
+    else:
+        say(f"{clean(endpoint.name)}: removed, {plural(cancelled, 'delivery', 'deliveries')} cancelled")
+    return 0
+
+
+def _still_owed(gauge: Gauge) -> str:
+    owed = plural(gauge.pending + gauge.sending, "delivery", "deliveries")
+    failed = f", and {gauge.failed:,} failed" if gauge.failed else ""
+    return owed + failed

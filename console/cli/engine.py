@@ -1,0 +1,204 @@
+"""`serve`, `status` and `stop`: the engine of a store."""
+
+import time
+from typing import Literal
+
+import click
+
+from console.cli.commands import ConsoleCommand
+from console.cli.invocation import Invocation, pass_invocation
+from console.cli.output import emit, note, say
+from console.cli.parameters import CIDR, DURATION, TEXT
+from console.cli.records import ENGINE_FIELDS, Record, engine_record, path_text
+from console.config import ALLOW_VARIABLE, TRANSPORT_VARIABLE, EngineSettings, allowed_addresses
+from console.domain.errors import ConsoleError
+from console.domain.status import EngineStatus
+from console.store import Store
+
+_LOOK_S = 0.05
+_STATUS_FIELDS = (
+    "alive", "engine", "store", "size_bytes", "pending", "sending", "failed", "endpoints", "endpoints_not_active"
+)  # fmt: skip
+
+
+@click.command(
+    cls=ConsoleCommand,
+    examples=("serve", "serve --allow-address 10.0.0.0/8 --drain 30s", "serve --store /var/lib/hooks/store.db"),
+)
+@click.option(
+    "--allow-address",
+    "allow_addresses",
+    type=CIDR,
+    multiple=True,
+    metavar="CIDR",
+    help=f"A private network that endpoints may be in. Repeatable; also ${ALLOW_VARIABLE}.",
+)
+@click.option(
+    "--drain",
+    "drain_s",
+    type=DURATION,
+    default="10s",
+    show_default=True,
+    metavar="10s",
+    help="To end in-flight requests.",
+)
+@click.option(
+    "--max-in-flight",
+    type=click.IntRange(1, 10_000),
+    default=256,
+    show_default=True,
+    metavar="N",
+    help="Requests on the wire at once, all endpoints together.",
+)
+@click.option(
+    "--transport",
+    type=click.Choice(["pyreqwest", "httpx"]),
+    default="pyreqwest",
+    envvar=TRANSPORT_VARIABLE,
+    help=f"The HTTP client. Default: ${TRANSPORT_VARIABLE}, else pyreqwest.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["json", "console"]),
+    help="Of the log on stderr. Default: console on a terminal, else json.",
+)
+@pass_invocation
+def serve(
+    invocation: Invocation,
+    allow_addresses: tuple[str, ...],
+    drain_s: float,
+    max_in_flight: int,
+    transport: str,
+    log_format: Literal["json", "console"] | None,
+) -> int:
+    """Run the engine in the foreground, until SIGTERM or Ctrl-C: systemd, a container, a terminal.
+
+    Logs go to stderr. Only one engine runs on a store: a second one is refused with the first one's pid.
+    """
+    if invocation.json:
+        raise click.UsageError("serve prints no result: --log-format json is what its log on stderr takes")
+    from console.engine.run import run_engine
+
+    settings = EngineSettings(
+        store=invocation.store_path,
+        allow_addresses=allowed_addresses(allow_addresses, invocation.environ),
+        drain_s=drain_s,
+        max_in_flight=max_in_flight,
+        transport=transport,
+    )
+    return run_engine(settings, log_format=log_format)
+
+
+@click.command(cls=ConsoleCommand, json_fields=_STATUS_FIELDS, examples=("status", "status --json"))
+@pass_invocation
+def status(invocation: Invocation) -> int:
+    """Say whether an engine is running, and what is owed.
+
+    The exit code is 0 when an engine is alive, else 1.
+    """
+    now_ms = invocation.clock.now_ms()
+    with invocation.reading() as store:
+        engine = store.engine_status()
+        gauges = store.gauges().values()
+        endpoints = store.endpoints()
+    alive = engine is not None and engine.alive(now_ms)
+    record: Record = {
+        "alive": alive,
+        "engine": None if engine is None else engine_record(engine),
+        "store": path_text(invocation.store_path),
+        "size_bytes": _size_bytes(invocation),
+        "pending": sum(gauge.pending for gauge in gauges),
+        "sending": sum(gauge.sending for gauge in gauges),
+        "failed": sum(gauge.failed for gauge in gauges),
+        "endpoints": len(endpoints),
+        "endpoints_not_active": sum(endpoint.state != "active" for endpoint in endpoints),
+    }
+    if invocation.json:
+        emit(record)
+    else:
+        _print_status(record, engine, now_ms)
+    return 0 if alive else 1
+
+
+assert status.help is not None
+status.help += f"\n\nWith --json, engine is null or an object with {', '.join(ENGINE_FIELDS)}."
+
+
+def _size_bytes(invocation: Invocation) -> int:
+    """The store with its write-ahead log."""
+    path = invocation.store_path
+    return sum(p.stat().st_size for p in (path, path.with_name(path.name + "-wal")) if p.exists())
+
+
+def _print_status(record: Record, engine: EngineStatus | None, now_ms: int) -> None:
+    from console.cli.table import Cell, print_facts
+    from console.ui.format import size
+
+    facts: list[tuple[str, Cell]] = [
+        ("engine", _engine_in_words(engine, now_ms)),
+        ("store", f"{record['store']}  {size(record['size_bytes'])}"),
+        ("endpoints", f"{record['endpoints']:,} ({record['endpoints_not_active']:,} not active)"),
+        ("pending", f"{record['pending']:,}"),
+        ("sending", f"{record['sending']:,}"),
+        ("failed", (f"{record['failed']:,}", "error" if record["failed"] else None)),
+    ]
+    print_facts(facts)
+
+
+def _engine_in_words(engine: EngineStatus | None, now_ms: int) -> tuple[str, str]:
+    from console.ui.format import age, date_time, duration
+
+    if engine is None:
+        return "none has ever run on this store", "warning"
+    if engine.alive(now_ms):
+        heartbeat = duration(max(0, now_ms - engine.heartbeat_at_ms))
+        ending = ", ending" if engine.stop_requested else ""
+        since = f"since {date_time(engine.started_at_ms)}, heartbeat {heartbeat} old"
+        return f"alive: pid {engine.pid} on {engine.host}, {since}, version {engine.version}{ending}", "ok"
+    if engine.stopped_at_ms is not None:
+        return f"not running: ended in order {age(now_ms, engine.stopped_at_ms)}", "warning"
+    last = age(now_ms, engine.heartbeat_at_ms)
+    return f"NOT RUNNING: pid {engine.pid} was last seen {last} and did not end in order", "error"
+
+
+@click.command(cls=ConsoleCommand, json_fields=("stopped", "pid", "was_running"), examples=("stop", "stop --wait 60s"))
+@click.option("--wait", "wait_s", type=DURATION, default="15s", show_default=True, metavar="15s")
+@click.option("--reason", type=TEXT, metavar="TEXT", help="Why, for the audit log.")
+@pass_invocation
+def stop(invocation: Invocation, wait_s: float, reason: str | None) -> int:
+    """Ask the engine to end its in-flight requests and stop, and wait until it has.
+
+    The exit code is 1 when it did not stop in time, and 0 when none was running.
+    """
+    from console.operations.actor import current_actor
+    from console.operations.engine import stop_engine
+
+    with invocation.writing() as store:
+        engine = store.engine_status()
+        running = engine is not None and engine.alive(invocation.clock.now_ms())
+        if engine is None or not running:
+            stopped = True
+        else:
+            stop_engine(store, actor=current_actor(), reason=reason, now_ms=invocation.clock.now_ms())
+            stopped = _wait_for_end(store, engine, invocation, wait_s)
+    pid = engine.pid if engine is not None and running else None
+    if invocation.json:
+        emit({"stopped": stopped, "pid": pid, "was_running": running})
+    elif not running:
+        note("no engine is running")
+    elif stopped:
+        say(f"engine stopped (pid {pid})")
+    if not stopped:
+        raise ConsoleError(f"the engine (pid {pid}) was asked to stop and is still running after {wait_s:g} s")
+    return 0
+
+
+def _wait_for_end(store: Store, engine: EngineStatus, invocation: Invocation, wait_s: float) -> bool:
+    until_s = invocation.clock.monotonic_s() + wait_s
+    while True:
+        now = store.engine_status()
+        if now is None or now.epoch != engine.epoch or not now.alive(invocation.clock.now_ms()):
+            return True
+        if invocation.clock.monotonic_s() >= until_s:
+            return False
+        time.sleep(_LOOK_S)

@@ -1,0 +1,135 @@
+"""`events`: what was accepted, and where it went."""
+
+import click
+
+from console.cli.asking import nothing
+from console.cli.commands import ConsoleCommand, ConsoleGroup
+from console.cli.filters import LIMIT, PAGE, SINCE, TYPE, UNTIL
+from console.cli.invocation import Invocation, pass_invocation
+from console.cli.output import emit, paint, say
+from console.cli.parameters import EVENT_ID
+from console.cli.records import EVENT_ROW_FIELDS, Record, delivery_record, event_record, event_row_record
+from console.domain.delivery import Delivery
+from console.domain.endpoint import Endpoint
+from console.domain.event import Event, EventRow
+from console.domain.filters import DeliveryFilter, EventFilter
+from console.domain.ids import EventId
+from console.domain.matching import first_match
+
+_SHOW_FIELDS = ("id", "type", "size_bytes", "accepted_at", "source", "payload", "deliveries", "not_owed")
+
+
+@click.group(cls=ConsoleGroup, examples=("events list --type 'invoice.*'", "events show evt_01k0000000000000000000000"))
+def events() -> None:
+    """Look at the events that were accepted."""
+
+
+@events.command(
+    "list",
+    cls=ConsoleCommand,
+    json_fields=EVENT_ROW_FIELDS,
+    examples=("events list", "events list --type 'invoice.*' --since 1h --json"),
+)
+@TYPE
+@SINCE
+@UNTIL
+@LIMIT
+@pass_invocation
+def list_(
+    invocation: Invocation, type_pattern: str | None, since_ms: int | None, until_ms: int | None, limit: int
+) -> int:
+    """List events, newest first."""
+    where = EventFilter(type_pattern=type_pattern, since_ms=since_ms, until_ms=until_ms)
+    rows: list[EventRow] = []
+    with invocation.reading() as store:
+        before: int | None = None
+        while len(rows) < limit:
+            wanted = min(PAGE, limit - len(rows))
+            page = store.events(where, limit=wanted, before_seq=before)
+            rows += page
+            if len(page) < wanted:
+                break
+            before = page[-1].seq
+    if invocation.json:
+        for row in rows:
+            emit(event_row_record(row))
+    elif rows:
+        from console.cli.views import print_events
+
+        print_events(rows)
+    else:
+        nothing("no events yet" if where == EventFilter() else "no events match")
+    return 0
+
+
+@events.command(cls=ConsoleCommand, json_fields=_SHOW_FIELDS, examples=("events show evt_01k0000000000000000000000",))
+@click.argument("event_id", metavar="ID", type=EVENT_ID)
+@pass_invocation
+def show(invocation: Invocation, event_id: EventId) -> int:
+    """Show one event: its payload, its deliveries, and which endpoints are not owed it and why.
+
+    With --json, deliveries holds objects with the fields of deliveries list, and not_owed objects with endpoint_id,
+    endpoint and why.
+    """
+    with invocation.reading() as store:
+        event = store.event(event_id)
+        deliveries = store.deliveries(DeliveryFilter(event_id=event_id), limit=PAGE)
+        not_owed = _not_owed(event, deliveries, store.endpoints())
+    if invocation.json:
+        emit(
+            {
+                **event_record(event),
+                "deliveries": [delivery_record(delivery) for delivery in deliveries],
+                "not_owed": not_owed,
+            }
+        )
+        return 0
+    _print(event, deliveries, not_owed, invocation.clock.now_ms())
+    return 0
+
+
+def _not_owed(event: Event, deliveries: list[Delivery], endpoints: list[Endpoint]) -> list[Record]:
+    owed = {delivery.endpoint_id for delivery in deliveries}
+    return [
+        {"endpoint_id": endpoint.id, "endpoint": endpoint.name, "why": _why_not(event, endpoint)}
+        for endpoint in endpoints
+        if endpoint.id not in owed
+    ]
+
+
+def _why_not(event: Event, endpoint: Endpoint) -> str:
+    if event.source == "test":
+        return "a test event for one endpoint"
+    if endpoint.created_at_ms > event.accepted_at_ms:
+        return "added after the event was accepted"
+    types = ", ".join(endpoint.types)
+    if first_match(endpoint.types, event.type) is None:
+        return f"{event.type} matches none of its types: {types}"
+    return f"its types match now ({types}), but did not when the event was accepted"
+
+
+def _print(event: Event, deliveries: list[Delivery], not_owed: list[Record], now_ms: int) -> None:
+    from console.cli.table import Column, print_facts, print_table
+    from console.cli.views import print_deliveries, print_payload
+    from console.ui.format import date_time, size
+
+    print_facts(
+        (
+            ("event", (event.id, "strong")),
+            ("type", event.type),
+            ("accepted", date_time(event.accepted_at_ms)),
+            ("source", event.source),
+            ("size", size(len(event.payload))),
+        )
+    )
+    say(f"\n{paint('payload', 'muted')}")
+    print_payload(event.payload)
+    say(f"\n{paint('owed to', 'muted')}")
+    if deliveries:
+        print_deliveries(deliveries, now_ms, indent="  ")
+    else:
+        say("  nobody")
+    if not_owed:
+        say(f"\n{paint('not owed to', 'muted')}")
+        columns = (Column(title="ENDPOINT"), Column(title="WHY"))
+        print_table(columns, ((row["endpoint"], row["why"]) for row in not_owed), indent="  ")

@@ -1,0 +1,60 @@
+"""What the flags of one invocation say, and the store behind them: the composition root of every command."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from console.config import store_path
+from console.domain.clock import Clock, SystemClock
+from console.store import Store, open_store
+
+
+@dataclass(slots=True, kw_only=True)
+class Invocation:
+    """Filled in while the command line is parsed: `--store` and `--json` may stand before or after a subcommand."""
+
+    clock: Clock = field(default_factory=SystemClock)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    store_flag: Path | None = None
+    json: bool = False
+
+    @property
+    def store_path(self) -> Path:
+        """The store that the flags and the environment name."""
+        return store_path(self.store_flag, self.environ)
+
+    @contextmanager
+    def reading(self) -> Iterator[Store]:
+        """The store, for reading only. Raises StoreError when there is none."""
+        with _closing(open_store(self.store_path, read_only=True, create=False)) as store:
+            yield store
+
+    @contextmanager
+    def writing(self, *, create: bool = False) -> Iterator[Store]:
+        """The store, for an operation; `create` makes one that is not there. Raises StoreError."""
+        with _closing(open_store(self.store_path, create=create)) as store:
+            yield store
+
+
+@contextmanager
+def _closing(store: Store) -> Iterator[Store]:
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+pass_invocation = click.make_pass_decorator(Invocation)
+"""Hands a command its Invocation as first argument."""
+
+
+def invocation_of(ctx: click.Context) -> Invocation:
+    """The Invocation of a context; one for the environment when none was given (shell completion)."""
+    found = ctx.find_object(Invocation)
+    if found is None:
+        found = ctx.find_root().obj = Invocation()
+    return found

@@ -1,0 +1,126 @@
+"""The entry point: `webhook-console`."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from console import __version__
+from console.cli.commands import ConsoleGroup
+from console.cli.invocation import Invocation, invocation_of
+from console.cli.output import error
+from console.config import APP
+from console.domain.errors import ConsoleError
+
+DEBUG_VARIABLE = "WEBHOOK_CONSOLE_DEBUG"
+FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+
+_COMMANDS = {
+    "demo": "console.cli.demo:demo",
+    "serve": "console.cli.engine:serve",
+    "status": "console.cli.engine:status",
+    "stop": "console.cli.engine:stop",
+    "send": "console.cli.send:send",
+    "endpoints": "console.cli.endpoints:endpoints",
+    "events": "console.cli.events:events",
+    "deliveries": "console.cli.deliveries:deliveries",
+    "attempts": "console.cli.attempts:attempts",
+    "stats": "console.cli.stats:stats",
+    "operations": "console.cli.operations:operations",
+    "completion": "console.cli.completion:completion",
+}
+
+
+@click.group(
+    cls=ConsoleGroup,
+    lazy=_COMMANDS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    examples=(
+        "",
+        "demo",
+        "endpoints add https://example.com/hooks --types 'invoice.*'",
+        "send invoice.paid --data '{\"id\": 42}'",
+        "deliveries retry --endpoint billing --since 2h",
+    ),
+)
+@click.option("--theme", metavar="NAME", help="The console's theme.")
+@click.option("--read-only", is_flag=True, help="Open the console without the keys that change anything.")
+@click.option("--no-engine", is_flag=True, help="Do not start an engine when none is running.")
+@click.version_option(__version__, prog_name=APP, message="%(prog)s %(version)s")
+@click.pass_context
+def cli(ctx: click.Context, theme: str | None, read_only: bool, no_engine: bool) -> int | None:
+    """Send signed webhooks from one machine, and watch, pause and retry them.
+
+    Without a command the console opens, and an engine is started in the background when none is running.
+
+    Exit codes: 0 done, 1 failed, 2 wrong usage.
+    """
+    if ctx.invoked_subcommand is None:
+        if invocation_of(ctx).json:
+            raise click.UsageError("the console has no --json: give a command, such as status --json", ctx)
+        from console.cli.opening import open_console
+
+        return open_console(invocation_of(ctx), theme=theme, read_only=read_only, no_engine=no_engine)
+    for flag, given in (("--theme", theme), ("--read-only", read_only), ("--no-engine", no_engine)):
+        if given:
+            raise click.UsageError(f"{flag} belongs to the console, which opens without a command", ctx)
+    return None
+
+
+def main() -> int:
+    """Run the command line of this process. Returns the exit code."""
+    return run(sys.argv[1:])
+
+
+def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
+    """Run one command line. Every way to fail is one line on stderr, and an exit code."""
+    try:
+        try:
+            result = cli.main(list(arguments), prog_name=APP, standalone_mode=False, obj=invocation or Invocation())
+        finally:
+            sys.stdout.flush()
+        return result if isinstance(result, int) else 0
+    except click.UsageError as problem:
+        return _usage(problem)
+    except click.ClickException as problem:
+        error(problem.format_message())
+        return FAILED
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_stdout()
+        return BROKEN_PIPE
+    except Exception as problem:
+        if os.environ.get(DEBUG_VARIABLE):
+            raise
+        error(_one_line(problem))
+        return FAILED
+
+
+def _usage(problem: click.UsageError) -> int:
+    words = " ".join(problem.format_message().split()).rstrip(".")
+    hint = f" (see '{problem.ctx.command_path} --help')" if problem.ctx is not None else ""
+    error(words[:1].lower() + words[1:] + hint)
+    return USAGE
+
+
+def _one_line(problem: Exception) -> str:
+    text = str(problem).partition("\n")[0]
+    if isinstance(problem, ConsoleError):
+        return text
+    if isinstance(problem, OSError) and problem.strerror:
+        place = f"{problem.filename}: " if problem.filename else ""
+        return f"{place}{problem.strerror}"
+    return f"internal error: {type(problem).__name__}: {text} ({DEBUG_VARIABLE}=1 shows the traceback)"
+
+
+def _forget_stdout() -> None:
+    """The reader has gone: what is still buffered must not complain when the interpreter ends."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):
+        pass

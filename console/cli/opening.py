@@ -1,0 +1,57 @@
+"""Opening the console: the terminal it needs, the store, and an engine behind it."""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from console.cli.invocation import Invocation
+from console.config import EngineSettings, allowed_addresses
+from console.domain.errors import ConfigError, ConsoleError
+from console.store import open_store
+
+
+def check_terminal(environ: Mapping[str, str]) -> None:
+    """Raises ConfigError when there is no terminal that can show the console."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise ConfigError(
+            "the console needs a terminal on stdin and stdout (over SSH: ssh -t); "
+            "commands such as 'webhook-console status' do not"
+        )
+    if environ.get("TERM", "dumb") in ("dumb", ""):
+        raise ConfigError("the console needs a terminal that can move the cursor, and TERM says dumb or nothing")
+
+
+def open_console(invocation: Invocation, *, theme: str | None, read_only: bool, no_engine: bool) -> int:
+    """Open the console on the store, starting an engine when none is alive. Returns the exit code."""
+    check_terminal(invocation.environ)
+    path = invocation.store_path
+    # Here and not in the console: what is wrong with a store is a line on the shell, not a screen.
+    open_store(path, read_only=read_only, create=not read_only).close()
+    notice, started = _engine(invocation, start=not (read_only or no_engine))
+
+    from console.operations.actor import current_actor
+    from console.ui.app import run_console
+    from console.ui.session import Session
+
+    session = Session(path, read_only=read_only, clock=invocation.clock, actor=current_actor())
+    return run_console(session, theme=theme, notice=notice, started_engine=started)
+
+
+def _engine(invocation: Invocation, *, start: bool) -> tuple[str | None, bool]:
+    """What to say about the engine at the start, and whether this console started it."""
+    if not start:
+        return None, False
+    from console.cli.background import Started, ensure_engine
+
+    settings = EngineSettings(
+        store=invocation.store_path,
+        allow_addresses=allowed_addresses((), invocation.environ),
+        transport=os.environ.get("WEBHOOK_CONSOLE_TRANSPORT") or "pyreqwest",
+    )
+    try:
+        engine = ensure_engine(settings, clock=invocation.clock)
+    except ConsoleError as problem:
+        return f"no engine: {problem}", False
+    if isinstance(engine, Started):
+        return f"started an engine, pid {engine.pid}; its log is {engine.log}", True
+    return None, False

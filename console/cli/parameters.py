@@ -1,0 +1,156 @@
+"""What arguments and options may be, with their completion in the shell. A wrong value is a usage error."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+from console.cli.invocation import invocation_of
+from console.domain.delivery import DeliveryState
+from console.domain.endpoint import check_header, check_name, check_url
+from console.domain.errors import ConsoleError, InvalidInputError
+from console.domain.event import check_event_type
+from console.domain.ids import check_event_id, parse_number
+from console.domain.matching import check_pattern
+from console.domain.outcome import Cause
+from console.domain.retry import parse_duration_s, parse_schedule_s
+from console.domain.signing import check_secret
+
+if TYPE_CHECKING:
+    # Only the newest click can be subscripted when it runs.
+    _ParamType = click.ParamType[Any, Any]
+else:
+    _ParamType = click.ParamType
+
+E = TypeVar("E", bound=StrEnum)
+
+
+class Checked(_ParamType):
+    """A text that a function of the domain turns into a value, or refuses with InvalidInputError."""
+
+    def __init__(self, name: str, parse: Callable[[str], object]) -> None:
+        self.name, self._parse = name, parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            value.encode()
+            return self._parse(value)
+        except UnicodeEncodeError:
+            self.fail("not valid UTF-8", param, ctx)
+        except InvalidInputError as error:
+            self.fail(str(error), param, ctx)
+
+
+class Words(click.Choice[str], Generic[E]):
+    """One of the words of a closed list, as the value of that list."""
+
+    def __init__(self, kind: type[E]) -> None:
+        super().__init__([member.value for member in kind])
+        self._kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return self._kind(super().convert(value, param, ctx))
+
+
+class EndpointReference(Checked):
+    """An endpoint's id, name, or the beginning of either; looked up when the command runs."""
+
+    def __init__(self) -> None:
+        super().__init__("endpoint", _as_it_is)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem[str]]":
+        try:
+            with invocation_of(ctx).reading() as store:
+                endpoints = store.endpoints()
+        except ConsoleError:
+            return []
+        named = [CompletionItem(e.name, help=e.url) for e in endpoints if e.name.startswith(incomplete)]
+        return named or [CompletionItem(e.id, help=e.name) for e in endpoints if e.id.startswith(incomplete)]
+
+
+class Moment(_ParamType):
+    """Epoch ms from a duration ago (`2h`) or an ISO 8601 time (`2026-01-31T14:02Z`; without a zone: local time)."""
+
+    name = "when"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if isinstance(value, int):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+            return int(moment.astimezone(UTC).timestamp() * 1000)
+        except (ValueError, OverflowError, OSError):
+            pass
+        try:
+            ago_ms = round(parse_duration_s(value) * 1000)
+        except InvalidInputError:
+            self.fail(
+                f"{value!r} is neither a duration ago (30m, 2h, 1d) nor an ISO time (2026-01-31T14:02)", param, ctx
+            )
+        assert ctx is not None
+        return max(0, invocation_of(ctx).clock.now_ms() - ago_ms)
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidInputError(f"header {text[:60]!r}: write it as NAME=VALUE")
+    if value:
+        check_header(name, value)
+    return name, value
+
+
+def _patterns(text: str) -> tuple[str, ...]:
+    return tuple(check_pattern(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _secret(text: str) -> str:
+    """`@FILE` and `-` keep a secret out of the shell's history and of the process list."""
+    if text == "-":
+        text = click.get_text_stream("stdin").readline().strip()
+    elif text.startswith("@"):
+        try:
+            with click.open_file(text[1:], "r", encoding="utf-8") as file:
+                text = file.read(1000).strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            raise InvalidInputError(f"secret file {text[1:]!r}: {reason}") from None
+    return check_secret(text)
+
+
+def _cidr(text: str) -> str:
+    from console.domain.addresses import AddressPolicy
+
+    AddressPolicy.parse([text])
+    return text
+
+
+ENDPOINT = EndpointReference()
+STATE = Words(DeliveryState)
+CAUSE = Words(Cause)
+MOMENT = Moment()
+TEXT = Checked("text", _as_it_is)
+URL = Checked("url", check_url)
+NAME = Checked("name", check_name)
+PATTERN = Checked("pattern", check_pattern)
+PATTERNS = Checked("patterns", _patterns)
+SECRET = Checked("secret", _secret)
+HEADER = Checked("name=value", _header)
+SCHEDULE = Checked("waits", parse_schedule_s)
+DURATION = Checked("duration", parse_duration_s)
+CIDR = Checked("cidr", _cidr)
+EVENT_TYPE = Checked("type", check_event_type)
+EVENT_ID = Checked("id", check_event_id)
+DELIVERY_ID = Checked("id", lambda text: parse_number("dlv", text))
+ATTEMPT_ID = Checked("id", lambda text: parse_number("att", text))

@@ -1,0 +1,242 @@
+"""The JSON shapes of the command line. Names are the words of the product and stay as they are.
+
+Times are ISO 8601 in UTC with milliseconds. Absent is null, never 0 or "".
+"""
+
+import base64
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from console.domain.delivery import Attempt, Delivery, Exchange
+from console.domain.endpoint import Endpoint
+from console.domain.event import Event, EventRow
+from console.domain.ids import format_number
+from console.domain.operation import Operation
+from console.domain.rates import Bucket
+from console.domain.signing import KEY_PREFIX, SECRET_PREFIX
+from console.domain.status import EngineStatus, Gauge
+
+Record = dict[str, Any]
+
+GAUGE_FIELDS = ("pending", "sending", "delivered", "failed", "cancelled")
+ENDPOINT_FIELDS = (
+    "id", "name", "url", "types", "state", "state_reason", "state_since", "schedule_s", "timeout_s", "max_in_flight",
+    "headers", "secrets", "created_at", "version",
+)  # fmt: skip
+ENDPOINT_ROW_FIELDS = (
+    *ENDPOINT_FIELDS, *GAUGE_FIELDS, "last_success_at", "last_failure_at", "last_failure_cause", "last_failure_detail"
+)  # fmt: skip
+EVENT_ROW_FIELDS = ("id", "type", "size_bytes", "accepted_at", "source", "deliveries", "delivered", "failed")
+DELIVERY_FIELDS = (
+    "id", "event_id", "event_type", "endpoint_id", "endpoint", "state", "held", "attempts", "schedule_step",
+    "schedule_length", "next_attempt_at", "manual", "last_cause", "last_status", "last_attempt_at", "created_at",
+    "updated_at",
+)  # fmt: skip
+ATTEMPT_FIELDS = (
+    "id", "delivery_id", "event_id", "event_type", "endpoint_id", "endpoint", "number", "manual", "started_at",
+    "ended_at", "succeeded", "status", "cause", "detail", "total_ms", "first_byte_ms",
+)  # fmt: skip
+EXCHANGE_FIELDS = (
+    "url", "request_headers", "response_headers", "response_body", "response_body_base64", "response_truncated",
+    "remote_address",
+)  # fmt: skip
+OPERATION_FIELDS = ("id", "kind", "actor", "target", "reason", "started_at", "finished_at", "done", "result")
+ENGINE_FIELDS = (
+    "pid", "host", "version", "epoch", "started_at", "heartbeat_at", "stopped_at", "stop_requested", "in_flight"
+)  # fmt: skip
+RATE_FIELDS = ("attempts", "ok", "errors", "rate_per_s", "success_ratio", "error_ratio", "p50_ms", "p95_ms", "p99_ms")
+
+REDACTED = "<redacted>"
+
+
+def iso(epoch_ms: int | None) -> str | None:
+    """`2026-01-31T14:02:11.123Z`."""
+    if epoch_ms is None:
+        return None
+    moment = datetime.fromtimestamp(epoch_ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
+
+
+def path_text(path: Path) -> str:
+    """A path as valid Unicode, whatever bytes the file system holds."""
+    return str(path).encode("utf-8", "replace").decode()
+
+
+def redacted_secret(secret: str) -> str:
+    """`whsec_…abcd`: enough to tell two apart."""
+    prefix = next((p for p in (SECRET_PREFIX, KEY_PREFIX) if secret.startswith(p)), "")
+    return f"{prefix}…{secret[-4:]}"
+
+
+def shown_headers(headers: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    """Headers with the values of those that hold secrets left out."""
+    from console.ui.curl import is_secret_header
+
+    return [(name, REDACTED if is_secret_header(name) else value) for name, value in headers]
+
+
+def endpoint_record(endpoint: Endpoint) -> Record:
+    return {
+        "id": endpoint.id,
+        "name": endpoint.name,
+        "url": endpoint.url,
+        "types": list(endpoint.types),
+        "state": endpoint.state.value,
+        "state_reason": endpoint.state_reason,
+        "state_since": iso(endpoint.state_since_ms),
+        "schedule_s": list(endpoint.policy.schedule_s),
+        "timeout_s": endpoint.policy.timeout_s,
+        "max_in_flight": endpoint.policy.max_in_flight,
+        "headers": [list(field) for field in shown_headers(endpoint.policy.headers)],
+        "secrets": [redacted_secret(secret) for secret in endpoint.secrets],
+        "created_at": iso(endpoint.created_at_ms),
+        "version": endpoint.version,
+    }
+
+
+def gauge_record(gauge: Gauge) -> Record:
+    return {name: getattr(gauge, name) for name in GAUGE_FIELDS}
+
+
+def endpoint_row_record(endpoint: Endpoint, gauge: Gauge) -> Record:
+    return {
+        **endpoint_record(endpoint),
+        **gauge_record(gauge),
+        "last_success_at": iso(gauge.last_success_at_ms),
+        "last_failure_at": iso(gauge.last_failure_at_ms),
+        "last_failure_cause": gauge.last_failure_cause,
+        "last_failure_detail": gauge.last_failure_detail,
+    }
+
+
+def event_row_record(row: EventRow) -> Record:
+    return {
+        "id": row.id,
+        "type": row.type,
+        "size_bytes": row.size_bytes,
+        "accepted_at": iso(row.accepted_at_ms),
+        "source": row.source,
+        "deliveries": row.deliveries,
+        "delivered": row.delivered,
+        "failed": row.failed,
+    }
+
+
+def event_record(event: Event) -> Record:
+    """The event with its payload as JSON, token for token as it came."""
+    import msgspec
+
+    return {
+        "id": event.id,
+        "type": event.type,
+        "size_bytes": len(event.payload),
+        "accepted_at": iso(event.accepted_at_ms),
+        "source": event.source,
+        # Compact: the payload may hold line breaks, and an object is one line.
+        "payload": msgspec.Raw(msgspec.json.format(event.payload, indent=-1)),
+    }
+
+
+def delivery_record(delivery: Delivery) -> Record:
+    return {
+        "id": format_number("dlv", delivery.id),
+        "event_id": delivery.event_id,
+        "event_type": delivery.event_type,
+        "endpoint_id": delivery.endpoint_id,
+        "endpoint": delivery.endpoint_name,
+        "state": delivery.state.value,
+        "held": delivery.held,
+        "attempts": delivery.attempts,
+        "schedule_step": delivery.schedule_step,
+        "schedule_length": delivery.schedule_length,
+        "next_attempt_at": iso(delivery.next_attempt_at_ms),
+        "manual": delivery.manual,
+        "last_cause": delivery.last_cause,
+        "last_status": delivery.last_status,
+        "last_attempt_at": iso(delivery.last_attempt_at_ms),
+        "created_at": iso(delivery.created_at_ms),
+        "updated_at": iso(delivery.updated_at_ms),
+    }
+
+
+def attempt_record(attempt: Attempt) -> Record:
+    return {
+        "id": format_number("att", attempt.id),
+        "delivery_id": format_number("dlv", attempt.delivery_id),
+        "event_id": attempt.event_id,
+        "event_type": attempt.event_type,
+        "endpoint_id": attempt.endpoint_id,
+        "endpoint": attempt.endpoint_name,
+        "number": attempt.number,
+        "manual": attempt.manual,
+        "started_at": iso(attempt.started_at_ms),
+        "ended_at": iso(attempt.ended_at_ms),
+        "succeeded": None if attempt.ended_at_ms is None else attempt.succeeded,
+        "status": attempt.status,
+        "cause": attempt.cause,
+        "detail": attempt.detail,
+        "total_ms": attempt.total_ms,
+        "first_byte_ms": attempt.first_byte_ms,
+    }
+
+
+def exchange_record(exchange: Exchange) -> Record:
+    """What went over the wire; a body that is not UTF-8 is given in base64 instead."""
+    try:
+        text, encoded = exchange.response_body.decode(), None
+    except UnicodeDecodeError:
+        text, encoded = None, base64.b64encode(exchange.response_body).decode()
+    return {
+        "url": exchange.url,
+        "request_headers": [list(field) for field in exchange.request_headers],
+        "response_headers": [list(field) for field in exchange.response_headers],
+        "response_body": text,
+        "response_body_base64": encoded,
+        "response_truncated": exchange.response_truncated,
+        "remote_address": exchange.remote_address,
+    }
+
+
+def operation_record(operation: Operation) -> Record:
+    return {
+        "id": format_number("op", operation.id),
+        "kind": operation.kind.value,
+        "actor": operation.actor,
+        "target": operation.target,
+        "reason": operation.reason,
+        "started_at": iso(operation.started_at_ms),
+        "finished_at": iso(operation.finished_at_ms),
+        "done": operation.done,
+        "result": operation.result,
+    }
+
+
+def engine_record(status: EngineStatus) -> Record:
+    return {
+        "pid": status.pid,
+        "host": status.host,
+        "version": status.version,
+        "epoch": status.epoch,
+        "started_at": iso(status.started_at_ms),
+        "heartbeat_at": iso(status.heartbeat_at_ms),
+        "stopped_at": iso(status.stopped_at_ms),
+        "stop_requested": status.stop_requested,
+        "in_flight": status.in_flight,
+    }
+
+
+def rates_record(bucket: Bucket, length_s: int) -> Record:
+    """Rates over a window. Ratios are of all attempts, null when there were none."""
+    ratio = bucket.error_ratio
+    return {
+        "attempts": bucket.attempts,
+        "ok": bucket.ok,
+        "errors": bucket.failed,
+        "rate_per_s": round(bucket.attempts / length_s, 4),
+        "success_ratio": None if ratio is None else bucket.ok / bucket.attempts,
+        "error_ratio": ratio,
+        "p50_ms": bucket.percentile_ms(0.50),
+        "p95_ms": bucket.percentile_ms(0.95),
+        "p99_ms": bucket.percentile_ms(0.99),
+    }

@@ -1,0 +1,355 @@
+"""Lists and single things as people read them."""
+
+from collections.abc import Mapping, Sequence
+
+from console.cli.output import clean, paint, say
+from console.cli.records import redacted_secret, shown_headers
+from console.cli.table import Cell, Column, print_facts, print_table
+from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
+from console.domain.endpoint import Endpoint, EndpointState
+from console.domain.event import EventRow
+from console.domain.ids import EndpointId, format_number
+from console.domain.operation import Operation
+from console.domain.outcome import PLAIN_WORDS, Headers
+from console.domain.status import Gauge
+from console.ui.format import (
+    ABSENT,
+    age,
+    clock_time,
+    countdown,
+    date_time,
+    duration,
+    exact,
+    sanitise_bytes,
+    size,
+    text_lines,
+)
+
+_ENDPOINT_STYLES = {
+    EndpointState.ACTIVE: "ok",
+    EndpointState.PAUSED: "warning",
+    EndpointState.TRIPPED: "error",
+    EndpointState.DISABLED: "error",
+}
+_DELIVERY_STYLES = {
+    DeliveryState.PENDING: "warning",
+    DeliveryState.SENDING: "accent",
+    DeliveryState.DELIVERED: "ok",
+    DeliveryState.FAILED: "error",
+    DeliveryState.CANCELLED: "muted",
+}
+
+
+def print_endpoints(endpoints: Sequence[Endpoint], gauges: Mapping[EndpointId, Gauge], now_ms: int) -> None:
+    columns = (
+        Column(title="NAME", flexible=True),
+        Column(title="STATE"),
+        Column(title="PENDING", right=True),
+        Column(title="FAILED", right=True),
+        Column(title="LAST SUCCESS", right=True),
+        Column(title="LAST FAILURE", flexible=True),
+        Column(title="TYPES", flexible=True),
+        Column(title="URL", flexible=True),
+        Column(title="ID"),
+    )
+    rows: list[list[Cell]] = []
+    for endpoint in endpoints:
+        gauge = gauges.get(endpoint.id, Gauge())
+        rows.append(
+            [
+                endpoint.name,
+                (endpoint.state.value, _ENDPOINT_STYLES[endpoint.state]),
+                exact(gauge.pending),
+                (exact(gauge.failed), "error" if gauge.failed else None),
+                age(now_ms, gauge.last_success_at_ms),
+                _last_failure(gauge, now_ms),
+                ",".join(endpoint.types),
+                endpoint.url,
+                endpoint.id,
+            ]
+        )
+    print_table(columns, rows)
+
+
+def _last_failure(gauge: Gauge, now_ms: int) -> str:
+    if gauge.last_failure_at_ms is None:
+        return ABSENT
+    return f"{gauge.last_failure_cause or ''} {age(now_ms, gauge.last_failure_at_ms)}".strip()
+
+
+def print_endpoint(endpoint: Endpoint, gauge: Gauge, now_ms: int) -> None:
+    policy = endpoint.policy
+    reason = f" ({endpoint.state_reason})" if endpoint.state_reason else ""
+    facts: list[tuple[str, Cell]] = [
+        ("name", (endpoint.name, "strong")),
+        ("id", endpoint.id),
+        ("URL", endpoint.url),
+        (
+            "state",
+            (f"{endpoint.state}, {age(now_ms, endpoint.state_since_ms)}{reason}", _ENDPOINT_STYLES[endpoint.state]),
+        ),
+        ("types", ", ".join(endpoint.types)),
+        ("schedule", ", ".join(duration(wait * 1000) for wait in policy.schedule_s)),
+        ("timeout", duration(policy.timeout_s * 1000)),
+        ("max in flight", str(policy.max_in_flight)),
+        ("secrets", ", ".join(redacted_secret(secret) for secret in endpoint.secrets)),
+        *(("header", f"{name}: {value}") for name, value in shown_headers(policy.headers)),
+        ("pending", exact(gauge.pending)),
+        ("sending", exact(gauge.sending)),
+        ("delivered", exact(gauge.delivered)),
+        ("failed", exact(gauge.failed)),
+        ("last success", age(now_ms, gauge.last_success_at_ms)),
+        ("last failure", _last_failure(gauge, now_ms)),
+        ("added", date_time(endpoint.created_at_ms)),
+    ]
+    if gauge.last_failure_detail:
+        facts.insert(-1, ("", gauge.last_failure_detail))
+    print_facts(facts)
+
+
+def print_events(rows: Sequence[EventRow]) -> None:
+    columns = (
+        Column(title="ACCEPTED"),
+        Column(title="ID", flexible=True),
+        Column(title="TYPE", flexible=True),
+        Column(title="SIZE", right=True),
+        Column(title="OWED", right=True),
+        Column(title="DELIVERED", right=True),
+        Column(title="FAILED", right=True),
+        Column(title="SOURCE"),
+    )
+    print_table(
+        columns,
+        (
+            [
+                date_time(row.accepted_at_ms),
+                row.id,
+                row.type,
+                size(row.size_bytes),
+                exact(row.deliveries),
+                exact(row.delivered),
+                (exact(row.failed), "error" if row.failed else None),
+                row.source,
+            ]
+            for row in rows
+        ),
+    )
+
+
+def state_in_words(delivery: Delivery) -> tuple[str, str | None]:
+    """`failed`, or `pending (held)` when the endpoint is not active."""
+    held = " (held)" if delivery.held else ""
+    return f"{delivery.state}{held}", _DELIVERY_STYLES[delivery.state]
+
+
+def last_result(delivery: Delivery) -> str:
+    """`http_5xx 503`, `200`, or – when nothing was tried."""
+    parts = [delivery.last_cause or "", "" if delivery.last_status is None else str(delivery.last_status)]
+    return " ".join(part for part in parts if part) or ABSENT
+
+
+def next_try(delivery: Delivery, now_ms: int) -> str:
+    if delivery.held:
+        return "when the endpoint is resumed"
+    return countdown(now_ms, delivery.next_attempt_at_ms)
+
+
+def print_deliveries(rows: Sequence[Delivery], now_ms: int, *, indent: str = "") -> None:
+    columns = (
+        Column(title="ID"),
+        Column(title="STATE"),
+        Column(title="ENDPOINT", flexible=True),
+        Column(title="TYPE", flexible=True),
+        Column(title="TRIES", right=True),
+        Column(title="LAST", flexible=True),
+        Column(title="NEXT", flexible=True),
+        Column(title="CREATED"),
+        Column(title="EVENT", flexible=True),
+    )
+    print_table(
+        columns,
+        (
+            [
+                format_number("dlv", row.id),
+                state_in_words(row),
+                row.endpoint_name,
+                row.event_type,
+                exact(row.attempts),
+                last_result(row),
+                next_try(row, now_ms),
+                date_time(row.created_at_ms),
+                row.event_id,
+            ]
+            for row in rows
+        ),
+        indent=indent,
+    )
+
+
+def print_delivery(delivery: Delivery, attempts: Sequence[Attempt], now_ms: int) -> None:
+    facts: list[tuple[str, Cell]] = [
+        ("delivery", (format_number("dlv", delivery.id), "strong")),
+        ("state", state_in_words(delivery)),
+        ("event", f"{delivery.event_id}  {delivery.event_type}"),
+        ("endpoint", f"{delivery.endpoint_name}  {delivery.endpoint_id}"),
+        ("created", date_time(delivery.created_at_ms)),
+        ("tries", f"{delivery.attempts} ({delivery.schedule_step} of {delivery.schedule_length} of the schedule)"),
+        ("last result", last_result(delivery)),
+    ]
+    if delivery.last_cause is not None:
+        facts.append(("", PLAIN_WORDS[delivery.last_cause]))
+    if delivery.state is DeliveryState.PENDING:
+        asked = ", asked for by an operator" if delivery.manual else ""
+        facts.append(("next try", f"{next_try(delivery, now_ms)} ({date_time(delivery.next_attempt_at_ms)}){asked}"))
+    print_facts(facts)
+    if attempts:
+        say()
+        print_attempts(attempts)
+
+
+def attempt_in_words(attempt: Attempt) -> str:
+    """`delivered: 200 in 12ms`, or `failed: http_5xx 503 in 12ms: what the receiver said`."""
+    took = duration(attempt.total_ms)
+    if attempt.ended_at_ms is None:
+        return "under way"
+    if attempt.succeeded:
+        return f"{paint('delivered', 'ok')}: HTTP {attempt.status} in {took}"
+    status = "" if attempt.status is None else f" {attempt.status}"
+    detail = f": {clean(attempt.detail)}" if attempt.detail else ""
+    return f"{paint('failed', 'error')}: {attempt.cause}{status} in {took}{detail}"
+
+
+def attempt_result(attempt: Attempt) -> tuple[str, str | None]:
+    if attempt.ended_at_ms is None:
+        return "sending", "accent"
+    if attempt.succeeded:
+        return f"ok {attempt.status}", "ok"
+    return " ".join(str(p) for p in ("FAILED", attempt.cause, attempt.status) if p is not None), "error"
+
+
+def print_attempts(rows: Sequence[Attempt]) -> None:
+    columns = (
+        Column(title="STARTED"),
+        Column(title="RESULT"),
+        Column(title="TOOK", right=True),
+        Column(title="ENDPOINT", flexible=True),
+        Column(title="TYPE", flexible=True),
+        Column(title="TRY", right=True),
+        Column(title="ID"),
+        Column(title="DELIVERY"),
+        Column(title="DETAIL", flexible=True),
+    )
+    print_table(
+        columns,
+        (
+            [
+                date_time(row.started_at_ms),
+                attempt_result(row),
+                duration(row.total_ms),
+                row.endpoint_name,
+                row.event_type,
+                f"{row.number}{' manual' if row.manual else ''}",
+                format_number("att", row.id),
+                format_number("dlv", row.delivery_id),
+                row.detail or "",
+            ]
+            for row in rows
+        ),
+    )
+
+
+def tail_line(attempt: Attempt) -> str:
+    """One ended attempt on one line; the columns keep their places from line to line."""
+    from console.ui.format import fit
+
+    text, style = attempt_result(attempt)
+    parts = [
+        paint(clock_time(attempt.ended_at_ms), "muted"),
+        paint(fit(text, 20), style),
+        fit(duration(attempt.total_ms), 6, right=True),
+        fit(attempt.endpoint_name, 16),
+        fit(attempt.event_type, 20),
+        format_number("dlv", attempt.delivery_id),
+        clean(attempt.detail) if attempt.detail and not attempt.succeeded else "",
+    ]
+    return "  ".join(parts).rstrip()
+
+
+def print_attempt(attempt: Attempt, exchange: Exchange | None) -> None:
+    facts: list[tuple[str, Cell]] = [
+        ("attempt", (format_number("att", attempt.id), "strong")),
+        (
+            "delivery",
+            f"{format_number('dlv', attempt.delivery_id)}, try {attempt.number}{' (manual)' if attempt.manual else ''}",
+        ),
+        ("event", f"{attempt.event_id}  {attempt.event_type}"),
+        ("endpoint", f"{attempt.endpoint_name}  {attempt.endpoint_id}"),
+        ("started", date_time(attempt.started_at_ms)),
+        ("result", attempt_result(attempt)),
+        ("took", f"{duration(attempt.total_ms)}, first byte after {duration(attempt.first_byte_ms)}"),
+    ]
+    if attempt.cause is not None:
+        facts += [("", PLAIN_WORDS[attempt.cause]), ("detail", attempt.detail or ABSENT)]
+    if exchange is not None and exchange.remote_address:
+        facts.append(("address", exchange.remote_address))
+    print_facts(facts)
+    if exchange is None:
+        say("\nWhat went over the wire is not known.")
+        return
+    _print_headers(f"POST {clean(exchange.url)}", exchange.request_headers)
+    if attempt.status is not None:
+        _print_headers(f"HTTP {attempt.status}", exchange.response_headers)
+        if exchange.response_body:
+            say()
+            _print_text(sanitise_bytes(exchange.response_body, len(exchange.response_body)))
+        if exchange.response_truncated:
+            say(paint("(more of the answer followed, which was not read)", "muted"))
+
+
+def _print_headers(first: str, headers: Headers) -> None:
+    say(f"\n{paint(first, 'strong')}")
+    for name, value in headers:
+        say(f"{paint(clean(name) + ':', 'muted')} {clean(value)}")
+
+
+def _print_text(text: str) -> None:
+    for line in text_lines(text):
+        say(line)
+
+
+def print_payload(payload: bytes) -> None:
+    """The payload indented, or as it stands when that cannot be done."""
+    import msgspec
+
+    try:
+        pretty = msgspec.json.format(payload, indent=2)
+    except (msgspec.DecodeError, RecursionError):
+        pretty = payload
+    _print_text(sanitise_bytes(pretty, len(pretty)))
+
+
+def print_operations(rows: Sequence[Operation]) -> None:
+    columns = (
+        Column(title="WHEN"),
+        Column(title="WHAT"),
+        Column(title="TARGET", flexible=True),
+        Column(title="DONE", right=True),
+        Column(title="RESULT", flexible=True),
+        Column(title="REASON", flexible=True),
+        Column(title="WHO", flexible=True),
+    )
+    print_table(
+        columns,
+        (
+            [
+                date_time(row.started_at_ms),
+                row.kind.value,
+                row.target,
+                exact(row.done),
+                row.result or ("under way" if row.finished_at_ms is None else ""),
+                row.reason or "",
+                row.actor,
+            ]
+            for row in rows
+        ),
+    )
