@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from console.domain.clock import SystemClock
-from console.domain.errors import StoreError
+from console.domain.errors import InvalidInputError, StoreError
 from console.store.sqlite.library import sqlite3
 
 T = TypeVar("T")
@@ -109,6 +109,9 @@ class Connection:
         while True:
             try:
                 return call()
+            except UnicodeEncodeError:
+                # Half of a surrogate pair: bytes of a command line or a file name that were no UTF-8.
+                raise InvalidInputError("text that is not Unicode (bytes that are no UTF-8) cannot be kept") from None
             except sqlite3.Error as error:
                 code = getattr(error, "sqlite_errorcode", None)
                 if not _is_busy(error, code):

@@ -70,6 +70,10 @@ _COMPLETE = """
 UPDATE deliveries SET state = ?, next_attempt_at = ?, manual = 0, last_cause = ?, last_status = ?, last_attempt_at = ?,
   updated_at = ? WHERE id = ? AND state = 'sending' AND attempts = ? AND lease = ?
 """
+_STILL_OPEN = """
+SELECT a.id FROM json_each(?) picked JOIN attempts a ON a.id = picked.value JOIN deliveries d ON d.id = a.delivery
+WHERE a.ended_at IS NULL AND d.attempts = a.number AND d.lease = ?
+"""
 _DISABLE = """
 UPDATE endpoints SET state = 'disabled', state_reason = ?, state_since = ?, version = version + 1
 WHERE seq = ? AND state <> 'disabled' AND removed_at IS NULL RETURNING name
@@ -85,6 +89,8 @@ FROM (SELECT value AS seq FROM json_each(?)) WHERE due IS NOT NULL
 """
 _NUDGED = "SELECT id, endpoint, settings FROM nudges WHERE id > ? ORDER BY id"
 _NEWEST_NUDGE = "SELECT seq FROM sqlite_sequence WHERE name = 'nudges'"
+_EVERY_ENDPOINT = "SELECT seq FROM endpoints"
+_STOP_REQUESTED = "SELECT stop_requested FROM engine WHERE id = 1"
 _ENDPOINT_AT = f"SELECT {ENDPOINT_COLUMNS} FROM endpoints WHERE seq = ? AND removed_at IS NULL"
 _TIDY_RATES = """
 DELETE FROM rates WHERE (width, bucket, endpoint) IN
@@ -99,7 +105,7 @@ RETURNING endpoint
 _TIDY_NUDGES = "DELETE FROM nudges WHERE id <= ?"
 _MINUTES_KEPT_S = 40 * 24 * 3600
 _NUDGES_KEPT = 1000
-_CHECKPOINT_PAGES = 2000
+_CHECKPOINT_PAGES = 8000
 
 
 class EngineQueries(Queries):
@@ -183,8 +189,8 @@ class EngineQueries(Queries):
         with self.transaction():
             self._refuse_if_fenced(epoch)
             moved = self._connection.run_many(_COMPLETE, [_delivery_row(c, epoch) for c in completed])
-            # Nobody but the lease's holder moves a delivery out of `sending`, and the lease was looked at above.
-            assert moved == len(completed), f"{len(completed) - moved} deliveries were not this engine's"
+            if moved != len(completed):
+                completed = self._just_moved(completed, epoch)
             self._connection.run_many(_END_ATTEMPT, [_attempt_row(c) for c in completed])
             self._connection.run_many(_INSERT_EXCHANGE, [row for c in completed if (row := _exchange_row(c))])
             self._count(completed)
@@ -192,6 +198,12 @@ class EngineQueries(Queries):
                 if isinstance(c.verdict, Failed) and c.verdict.disable_endpoint:
                     self._disable(c.claimed.endpoint_seq, c.verdict.why, c.ended_at_ms)
             return moved
+
+    def _just_moved(self, completed: Sequence[Completed], epoch: int) -> list[Completed]:
+        """Those that the statement before has moved: whose attempt has not ended yet, and is their delivery's last."""
+        ours = {c.claimed.attempt_id: c for c in reversed(completed)}
+        rows = self._connection.rows(_STILL_OPEN, (json.dumps(list(ours)), epoch))
+        return [ours[AttemptId(id_)] for (id_,) in rows]
 
     def _count(self, completed: Sequence[Completed]) -> None:
         counts = counting.AttemptCounts()
@@ -216,12 +228,20 @@ class EngineQueries(Queries):
 
     def nudged(self, after: int) -> Nudges:
         rows = self._connection.rows(_NUDGED, (after,))
+        if rows and rows[0][0] > after + 1:
+            return self._nudged_all(rows[-1][0])
         return Nudges(
             newest=rows[-1][0] if rows else after,
             owed=frozenset(endpoint for _, endpoint, settings in rows if not settings),
             settings=frozenset(endpoint for _, endpoint, settings in rows if settings) - {nudging.ENGINE},
             stop=any(endpoint == nudging.ENGINE for _, endpoint, _ in rows),
         )
+
+    def _nudged_all(self, newest: int) -> Nudges:
+        """What to say when nudges were tidied away unread: anything may have changed."""
+        everyone = frozenset(seq for (seq,) in self._connection.rows(_EVERY_ENDPOINT))
+        stop = bool(self._connection.value(_STOP_REQUESTED))
+        return Nudges(newest=newest, owed=everyone, settings=everyone, stop=stop)
 
     def newest_nudge(self) -> int:
         newest = self._connection.value(_NEWEST_NUDGE)

@@ -1,5 +1,7 @@
 """Filters of the domain as SQL conditions with bound parameters."""
 
+import json
+
 from console.domain.filters import AttemptFilter, DeliveryFilter, EventFilter
 from console.store.sqlite.schema import TROUBLED
 
@@ -36,7 +38,9 @@ class Conditions:
 def of_deliveries(where: DeliveryFilter) -> Conditions:
     """Over `deliveries`, unaliased columns; a type is looked up in `events`."""
     c = Conditions()
-    c.among("id", where.ids)
+    if where.ids:
+        # One parameter: marks may be more than SQLite allows parameters.
+        c.add("id IN (SELECT value FROM json_each(?))", json.dumps(where.ids))
     c.among("state", where.states)
     c.endpoints("endpoint", where.endpoints)
     c.maybe("event = (SELECT seq FROM events WHERE id = ?)", where.event_id)

@@ -11,12 +11,14 @@ import sqlite3 as standard
 from typing import TYPE_CHECKING
 
 FIRST_SAFE = (3, 51, 3)
-BACKPORTED = frozenset({(3, 44, 6), (3, 50, 7)})
+BACKPORTED: dict[tuple[int, ...], int] = {(3, 44): 6, (3, 50): 7}
+"""Release lines that got the mend too, and the first patch that has it."""
 
 
 def is_safe(version: tuple[int, ...]) -> bool:
     """Whether a version of SQLite has the WAL-reset race mended."""
-    return version >= FIRST_SAFE or version in BACKPORTED or (version[:2] == (3, 44) and version > (3, 44, 6))
+    first_patch = BACKPORTED.get(version[:2])
+    return version >= FIRST_SAFE or (first_patch is not None and version[2] >= first_patch)
 
 
 if TYPE_CHECKING:

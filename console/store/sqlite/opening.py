@@ -66,8 +66,13 @@ def _make_file(path: Path) -> None:
 
 
 def _check_is_store(path: Path, *, read_only: bool) -> None:
-    """Refuse what is not ours before anything could change it: over a connection that cannot write."""
-    connection = Connection(path, read_only=True)
+    """Refuse what is not ours before anything could change it: over a connection that cannot write.
+
+    But for a file whose writer died in the middle of a commit: only a connection that may write can take that back,
+    and until it is taken back the file cannot be read at all.
+    """
+    torn = path.with_name(path.name + "-journal").exists()
+    connection = Connection(path, read_only=read_only or not torn)
     try:
         application = connection.value("PRAGMA application_id")
         version = connection.value("PRAGMA user_version")

@@ -47,7 +47,7 @@ class SteeringQueries(Queries):
             self._connection.run_many(update, [(*values, id_) for id_, _, _ in picked])
             counting.move(self._connection, counting.moves_between((e, before, to) for _, e, before in picked))
             nudging.work_changed(self._connection, {endpoint for _, endpoint, _ in picked})
-        return len(picked), DeliveryId(picked[-1][0]) if len(picked) == limit else None
+        return len(picked), DeliveryId(picked[-1][0]) if picked and len(picked) == limit else None
 
     def begin_operation(
         self, kind: OperationKind, *, actor: str, target: str, reason: str | None, now_ms: int
