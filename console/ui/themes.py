@@ -265,7 +265,6 @@ async def theme_changes(directories: Iterable[Path], stop: Event | None = None) 
             debounce=_DEBOUNCE_MS,
             stop_event=stop,
             recursive=False,
-            raise_interrupt=False,
         )
         async for batch in changes:
             paths = {Path(name) for _, name in batch} - above
