@@ -117,7 +117,7 @@ def test_user_themes_are_where_xdg_says(tmp_path: Path) -> None:
     ("text", "line", "what"),
     [
         ('dark = true\n[colors\nprimary = "#fff"', 2, "Expected"),
-        ('dark = true\n[colors]\nprimary = "#12345', 3, "Illegal"),
+        ('dark = true\n[colors]\nprimary = "#12345', 3, "Unterminated string"),
         ("dark = true\n", 1, "primary"),
         (MINIMAL + 'error = "no-such-colour"\n', 5, "`no-such-colour` is no colour"),
         (MINIMAL + 'eror = "#fff"\n', 5, "unknown key `eror`"),
