@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from console.domain.delivery import Attempt
 from console.domain.ids import AttemptId
 from console.ui import format as fmt
+from console.ui.filter_words import holds
 from console.ui.widgets.columns import Column
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.rows import ListSource
@@ -21,7 +22,7 @@ KEPT = 5_000
 FOLD_ABOVE = 20
 """More attempts than this in a second, and successes become a count; failures stay rows."""
 
-EMPTY = 'No attempt yet. Send an event:\n\nwebhook-console send invoice.paid --data \'{"amount": 12}\''
+EMPTY = "No attempt yet. Send an event:\n\nwebhook-console send invoice.paid --data '{\"amount\": 12}'"
 EMPTY_HERE = "No attempt here yet."
 
 COLUMNS = (
@@ -59,12 +60,10 @@ def is_failure(row: TailRow) -> bool:
 
 def matches(attempt: Attempt, words: Sequence[str]) -> bool:
     """Whether every word (lower case) is somewhere in what the row says."""
-    if not words:
-        return True
-    parts = (attempt.endpoint_name, attempt.event_type, attempt.event_id, attempt.cause, attempt.status, attempt.detail)
-    text = " ".join(str(part) for part in (*parts, *(["ok"] if attempt.succeeded else [])) if part is not None)
-    text = text.lower()
-    return all(word in text for word in words)
+    result, _ = result_cell(attempt)
+    return not words or holds(
+        words, attempt.endpoint_name, attempt.event_type, attempt.event_id, result, attempt.detail
+    )
 
 
 class TailModel:
@@ -84,6 +83,10 @@ class TailModel:
         self._known.clear()
         self._begun.clear()
         self._show(())
+
+    def __contains__(self, attempt: object) -> bool:
+        """Whether the attempt with this id has been taken."""
+        return attempt in self._known
 
     def filter(self, words: Sequence[str]) -> None:
         """Only attempts in which every word is found. Nothing is folded among what is already here."""
@@ -121,9 +124,11 @@ class TailModel:
             self._fold(1, attempt.started_at_ms, now_s)
 
     def _fold(self, count: int, started_at_ms: int, now_s: float, *, skipped: bool = False) -> None:
-        last = self.rows[-1] if self.rows else None
+        at = self._at.get(("fold", self._folds), -1)
+        last = self.rows[at] if at >= 0 else None
         if isinstance(last, Folded) and last.skipped == skipped and now_s < self._fold_until_s:
-            self.rows[-1] = replace(last, count=last.count + count)
+            # Failures that came in between stay where they are: one count a second is enough.
+            self.rows[at] = replace(last, count=last.count + count)
             return
         self._folds += 1
         self._fold_until_s = now_s + 1
@@ -220,5 +225,3 @@ class AttemptTail(LineTable[TailRow]):
         if action in ("mark", "mark_range", "clear_marks"):
             return False
         return super().check_action(action, parameters)
-
-

@@ -34,12 +34,14 @@ COLUMNS = (
     Column(key="rate", title="OK/S", width=7, align="right", sortable=True, descending_first=True),
     Column(key="errors", title="ERR%", width=6, align="right", sortable=True, sort_letter="E", descending_first=True),
     Column(key="p95", title="P95", width=6, align="right", sortable=True, descending_first=True),
-    Column(key="pending", title="PENDING", width=7, align="right", sortable=True, sort_letter="P", descending_first=True),
+    Column(
+        key="pending", title="PENDING", width=7, align="right", sortable=True, sort_letter="P", descending_first=True
+    ),
     Column(key="in_flight", title="FLYING", width=6, align="right", priority=2),
     Column(key="failed", title="FAILED", width=6, align="right", sortable=True, descending_first=True, priority=1),
     Column(key="failure", title="LAST FAILURE", width=15, flex=1),
     Column(key="age", title="AGE", width=4, align="right"),
-    Column(key="url", title="URL", width=24, flex=4, priority=3),
+    Column(key="url", title="URL", width=34, flex=4, priority=3),
 )
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from textual.geometry import Region
 from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
@@ -122,7 +123,7 @@ class StatusHeader(Widget):
         width = self.size.width
         for y, (before, after) in enumerate(zip(lines_of(old, width), lines_of(new, width), strict=True)):
             if before != after:
-                self.refresh_lines(y, 1)
+                self.refresh(Region(0, y, width, 1))
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width
@@ -139,7 +140,7 @@ class StatusHeader(Widget):
 def lines_of(state: HeaderState, width: int) -> tuple[Parts, ...]:
     """The header's lines at a width."""
     # The windows are the last of the first line, above in flight.
-    cells = [*state.metrics[:3], _window_cell(state.window), *state.metrics[3:]]
+    cells: list[Metric | Parts] = [*state.metrics[:3], _window_cell(state.window), *state.metrics[3:]]
     return (
         _top_line(state, width),
         _metric_line(cells[:CELLS_A_LINE], width),

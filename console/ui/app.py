@@ -1,0 +1,252 @@
+"""The console: one app over one store. It wires; screens show, and `console.operations` acts."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from console.domain.endpoint import Endpoint
+from console.domain.errors import ConfigError, ConsoleError
+from console.domain.ids import AttemptId, DeliveryId, EndpointId
+from console.domain.rates import Window
+from console.ui.live import LiveFeed, Snapshot
+from console.ui.session import Session
+from console.ui.terminal import TerminalGuard, prepare_environment, require_terminal, wants_no_colour
+
+prepare_environment(os.environ)
+# Textual reads its environment when it is imported: nothing of it may come before the line above.
+from textual.app import App  # noqa: E402
+from textual.binding import Binding, BindingType  # noqa: E402
+from textual.command import Provider  # noqa: E402
+
+from console.ui import themes  # noqa: E402
+from console.ui.format import one_line  # noqa: E402
+from console.ui.messages import EndAsked, FeedChanged  # noqa: E402
+from console.ui.screens.home import HomeScreen  # noqa: E402
+from console.ui.screens.live_screen import LiveScreen  # noqa: E402
+from console.ui.widgets.header import SHOWN_WINDOWS  # noqa: E402
+
+if TYPE_CHECKING:
+    from textual.theme import Theme
+
+AFTER_FIRST_DATA_S = 0.5
+"""When what the first frame does not need is begun: watching theme files."""
+
+
+def _commands() -> type[Provider]:
+    from console.ui.palette import ConsoleCommands
+
+    return ConsoleCommands
+
+
+class ConsoleApp(App[int]):
+    """Raises ConfigError when the theme that was asked for cannot be used.
+
+    Args:
+        session: the store; the app closes nothing of it.
+        theme: name of a theme file, or None for the default.
+        notice: something to say once the screen is there.
+        started_engine: this console started the engine, so quitting asks whether it should stop too.
+    """
+
+    TITLE = "webhook-console"
+    CSS_PATH = Path(__file__).with_name("app.tcss")
+    ENABLE_COMMAND_PALETTE = True
+    COMMAND_PALETTE_BINDING = "ctrl+p"
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_commands}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("question_mark,f1", "help", "Help", id="app.help"),
+        Binding("colon", "command_palette", "Commands", show=False, id="app.commands"),
+        Binding("q", "back_or_quit", "Quit", id="app.quit"),
+        Binding("ctrl+q", "ask_to_quit", "Quit at once", show=False, priority=True, id="app.quit-now"),
+    ]
+
+    def __init__(self, session: Session, *, theme: str | None, notice: str | None, started_engine: bool) -> None:
+        super().__init__(ansi_color=True if wants_no_colour(os.environ) else None)
+        self.session = session
+        self.snapshot: Snapshot | None = None
+        self.trouble = ""
+        self.window: Window = SHOWN_WINDOWS[1]
+        self.focus_on: EndpointId | None = None
+        """The one endpoint that the screens speak of; None for all."""
+        self.feed = LiveFeed(session.path, clock=session.clock, window=self.window, changed=self._feed_changed)
+        self._notice, self._started_engine = notice, started_engine
+        self._quitting = False
+        self.register_theme(chosen := _theme(theme))
+        self.theme = chosen.name
+
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing may be changed from here."""
+        return self.session.read_only
+
+    # Starting and ending
+
+    def on_mount(self) -> None:
+        self.push_screen(HomeScreen())
+        # The first frame is painted before anything is read.
+        self.call_after_refresh(self._begin)
+
+    def _begin(self) -> None:
+        self.feed.start()
+        if self._notice:
+            self.say(self._notice)
+        self.set_timer(AFTER_FIRST_DATA_S, self._watch_themes)
+
+    def _watch_themes(self) -> None:
+        watcher = themes.ThemeWatcher(self, themes.themes_dirs(), self._theme_changed)
+        for error in watcher.register():
+            self.complain(error)
+        self.run_worker(watcher.watch(), group="themes", exit_on_error=False)
+
+    def on_unmount(self) -> None:
+        self.feed.stop()
+
+    def on_end_asked(self, message: EndAsked) -> None:
+        self.exit(0)
+
+    # Data
+
+    def _feed_changed(self) -> None:
+        self.post_message(FeedChanged())
+
+    def on_feed_changed(self, message: FeedChanged) -> None:
+        taken = self.feed.take()
+        if taken.snapshot is not None:
+            self.snapshot = taken.snapshot
+        self.trouble = taken.trouble or ""
+        with self.batch_update():
+            for screen in self.screen_stack:
+                if isinstance(screen, LiveScreen):
+                    screen.take(taken)
+            if isinstance(self.screen, LiveScreen):
+                self.screen.say_status()
+
+    def look_at(self, *, focus: EndpointId | None) -> None:
+        """Let the screens speak of one endpoint, or of all."""
+        self.focus_on = focus
+        self.feed.look_at(window=self.window, focus=focus)
+
+    def choose_window(self, window: Window) -> None:
+        """Show rates over another stretch of time."""
+        self.window = window
+        self.feed.look_at(window=window, focus=self.focus_on)
+        if isinstance(self.screen, LiveScreen):
+            self.screen.say_status()
+
+    def endpoint(self, endpoint_id: EndpointId) -> Endpoint | None:
+        """An endpoint as it was last read."""
+        endpoints = self.snapshot.endpoints if self.snapshot else ()
+        return next((endpoint for endpoint in endpoints if endpoint.id == endpoint_id), None)
+
+    # Saying
+
+    def say(self, words: str, *, warn: bool = False) -> None:
+        """A toast; what comes from outside is shown as it is, cleaned."""
+        self.notify(one_line(words, 400), severity="warning" if warn else "information", markup=False)
+
+    def complain(self, error: ConsoleError) -> None:
+        """Say what went wrong, in its one line."""
+        self.notify(one_line(str(error), 400), severity="error", markup=False, timeout=8)
+
+    def _theme_changed(self, change: "Theme | ConfigError") -> None:
+        if isinstance(change, ConfigError):
+            self.complain(change)
+        else:
+            self.say(f"theme {change.name.removeprefix(themes.PREFIX)} was read again")
+
+    # Keys
+
+    def inspect(self, delivery_id: DeliveryId, attempt_id: AttemptId | None = None) -> None:
+        """Open one delivery."""
+        from console.ui.screens.inspector import InspectorScreen
+
+        self.push_screen(InspectorScreen(delivery_id, attempt_id))
+
+    def action_help(self) -> None:
+        from console.ui.keys import keys_here
+        from console.ui.screens.help import HelpScreen
+
+        crumbs = self.screen.crumbs if isinstance(self.screen, LiveScreen) else (type(self.screen).__name__,)
+        self.push_screen(HelpScreen(" › ".join(crumbs), keys_here(self.screen)))
+
+    async def action_back_or_quit(self) -> None:
+        """Back, as Esc does; quit where there is nothing to go back from."""
+        if isinstance(self.screen, HomeScreen):
+            if self.screen.can_go_back:
+                self.screen.action_back()
+            else:
+                self.action_ask_to_quit()
+        elif len(self.screen_stack) > 2:
+            await self.screen.run_action("back") if hasattr(self.screen, "action_back") else self.pop_screen()
+
+    def action_ask_to_quit(self) -> None:
+        """Quit; first ask about an engine that was started from here."""
+        if not self._quitting:
+            self._quitting = True
+            self.run_worker(self._quit(), group="quit")
+
+    async def _quit(self) -> None:
+        if self._may_stop_engine():
+            from console.operations.engine import stop_engine
+            from console.ui.widgets.confirm import ConfirmScreen
+
+            pending = self.snapshot.pending if self.snapshot else 0
+            body = [
+                "This console started it. Left running, it goes on delivering without a console.",
+                f"{pending:,} deliveries are pending." if pending else "Nothing is pending.",
+            ]
+            question = ConfirmScreen("Stop the engine too?", body, yes="Stop it", no="Leave it running")
+            if await self.push_screen_wait(question):
+                actor, now_ms = self.session.actor, self.session.clock.now_ms()
+                try:
+                    await self.session.write(
+                        lambda store: stop_engine(store, actor=actor, reason="console closed", now_ms=now_ms)
+                    )
+                except ConsoleError as error:
+                    self._quitting = False
+                    self.complain(error)
+                    return
+        self.exit(0)
+
+    def _may_stop_engine(self) -> bool:
+        if not self._started_engine or self.read_only or self.snapshot is None:
+            return False
+        engine = self.snapshot.engine
+        return engine is not None and engine.alive(self.session.clock.now_ms())
+
+
+def _theme(name: str | None) -> "Theme":
+    """The theme to begin with. Raises ConfigError when it was asked for and is unknown or broken."""
+    directories = themes.themes_dirs()
+    wanted = name or ("ansi" if wants_no_colour(os.environ) else themes.DEFAULT)
+    wanted = wanted.removeprefix(themes.PREFIX)
+    files = themes.theme_files(directories)
+    if name is not None and wanted not in files:
+        raise ConfigError(f"no theme {name!r}: there are {', '.join(sorted(files))}")
+    try:
+        return themes.load_theme(files[wanted])
+    except ConfigError:
+        if name is not None:
+            raise
+        # A broken file of the user's own: what comes with the product is shown, and the file is complained of later.
+        return themes.load_theme(themes.builtin_themes_dir() / f"{wanted}.toml")
+
+
+def run_console(session: Session, *, theme: str | None, notice: str | None, started_engine: bool) -> int:
+    """Show the console until it is left. Returns the exit status: 0 also when a signal or a hang-up ended it.
+
+    Raises:
+        ConfigError: the theme cannot be used.
+        ConsoleError: this is no terminal that can show screens.
+    """
+    require_terminal(os.environ)
+    app = ConsoleApp(session, theme=theme, notice=notice, started_engine=started_engine)
+    with TerminalGuard(lambda: app.post_message(EndAsked())) as guard:
+        try:
+            status = app.run()
+        finally:
+            app.feed.stop()
+    if guard.received:
+        return 0
+    return status if status is not None else (app.return_code or 0)

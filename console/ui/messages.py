@@ -1,0 +1,25 @@
+"""Messages that cross screens and widgets."""
+
+from textual.message import Message
+from textual.message_pump import MessagePump
+
+from console.domain.rates import Window
+
+
+class FeedChanged(Message):
+    """The live feed has something to take. One is under way at a time, so a stalled screen piles nothing up."""
+
+    def can_replace(self, message: MessagePump | Message) -> bool:
+        return isinstance(message, FeedChanged)
+
+
+class WindowChosen(Message):
+    """Rates are wanted over another stretch of time."""
+
+    def __init__(self, window: Window) -> None:
+        super().__init__()
+        self.window = window
+
+
+class EndAsked(Message):
+    """A signal asks the console to end."""

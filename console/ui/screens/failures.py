@@ -1,0 +1,319 @@
+"""Failures: what failed or is being retried, why, and how to try it again."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.message import Message
+
+from console.domain.delivery import Delivery, DeliveryState
+from console.domain.endpoint import Endpoint, EndpointState
+from console.domain.errors import ConsoleError, InvalidInputError
+from console.domain.filters import DeliveryFilter
+from console.domain.ids import EndpointId
+from console.domain.outcome import Cause
+from console.operations import deliveries as operations
+from console.operations.deliveries import Preview
+from console.store import Store
+from console.ui import format as fmt
+from console.ui.filter_words import parse_filter
+from console.ui.live import Taken
+from console.ui.screens.live_screen import LiveScreen
+from console.ui.widgets.failure_table import PAGE, FailureTable
+from console.ui.widgets.line_table import LineTable
+from console.ui.widgets.text_line import TextLine
+
+if TYPE_CHECKING:
+    from console.ui.widgets.filter_bar import FilterBar
+
+TROUBLED = DeliveryFilter(troubled=True)
+STATE_FILTERS: tuple[tuple[str, tuple[DeliveryState, ...]], ...] = (
+    ("all", ()),
+    ("failed", (DeliveryState.FAILED,)),
+    ("retrying", (DeliveryState.PENDING, DeliveryState.SENDING)),
+)
+READ_AGAIN_S = 1.0
+"""The least time between two reads of the list while the store changes."""
+
+READ_AGAIN_LONG_S = 10.0
+"""The same, when many pages are loaded."""
+
+NONE_MATCH = "Nothing matches. Esc clears the filter, x the state, c the cause."
+NONE_AT_ALL = "Nothing has failed, and nothing waits for another try."
+
+Act = Callable[[Store, DeliveryFilter, Callable[[int], None]], int]
+
+
+class FailuresScreen(LiveScreen):
+    """Failed and retrying deliveries, newest first; `text` is a filter to begin with."""
+
+    DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
+    AUTO_FOCUS = "#failures"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", id="failures.filter"),
+        Binding("x", "cycle_state", "State", id="failures.state"),
+        Binding("c", "cycle_cause", "Cause", id="failures.cause"),
+        Binding("escape", "back", "Back", id="failures.back"),
+    ]
+
+    class Progress(Message):
+        """So many deliveries were changed so far."""
+
+        def __init__(self, words: str) -> None:
+            super().__init__()
+            self.words = words
+
+        def can_replace(self, message: object) -> bool:
+            return isinstance(message, FailuresScreen.Progress)
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__()
+        self._text = text
+        self._state_at = 0
+        self._cause: Cause | None = None
+        self._busy = ""
+        self._wrong = ""
+        self._stale = False
+        self._read_at_s = float("-inf")
+
+    def body(self) -> ComposeResult:
+        yield TextLine(id="failures-title", classes="pane-title")
+        yield FailureTable(id="failures")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.read_again()
+
+    @property
+    def _table(self) -> FailureTable:
+        return self.query_one(FailureTable)
+
+    @property
+    def crumbs(self) -> tuple[str, ...]:
+        return ("Home", "Failures")
+
+    @property
+    def warning(self) -> str:
+        return self._busy or self._wrong
+
+    @property
+    def where(self) -> DeliveryFilter:
+        """The filter of the list, and of what acts on all of it. Raises InvalidInputError."""
+        snapshot = self.console.snapshot
+        names = {e.id: e.name for e in snapshot.endpoints} if snapshot else {}
+        where = parse_filter(self._text, names, TROUBLED)
+        if self._cause is not None:
+            where = replace(where, causes=(self._cause,))
+        states = STATE_FILTERS[self._state_at][1]
+        return replace(where, states=states) if states else where
+
+    @property
+    def _is_filtered(self) -> bool:
+        return bool(self._text or self._state_at or self._cause)
+
+    # Reading
+
+    def take(self, taken: Taken) -> None:
+        self._stale = True
+
+    def tick(self) -> None:
+        now_s = self.clock.monotonic_s()
+        pace = READ_AGAIN_S if self._table.pages.count <= 4 * PAGE else READ_AGAIN_LONG_S
+        if self._stale and now_s - self._read_at_s >= pace:
+            self.read_again()
+        self._table.tick(self.clock.now_ms())
+
+    def read_again(self) -> None:
+        """Read all that is loaded once more, from the newest on."""
+        self._stale, self._read_at_s = False, self.clock.monotonic_s()
+        self.run_worker(self._read(), group="read", exclusive=True)
+
+    async def _read(self) -> None:
+        limit = max(PAGE, -(-self._table.pages.count // PAGE) * PAGE)
+        try:
+            where = self.where
+            found = await self.console.session.read(lambda store: store.deliveries(where, limit=limit))
+        except InvalidInputError as error:
+            self._wrong = f"✗ {fmt.inline(str(error))}"
+            self.say_warning()
+            return
+        except ConsoleError as error:
+            self.console.complain(error)
+            return
+        self._wrong = ""
+        self.say_warning()
+        self._show(found, complete=len(found) < limit)
+
+    def on_failure_table_more_wanted(self, event: FailureTable.MoreWanted) -> None:
+        self.run_worker(self._read_more(), group="read", exclusive=True)
+
+    async def _read_more(self) -> None:
+        pages = self._table.pages
+        before = pages.last
+        try:
+            where = self.where
+            more = await self.console.session.read(lambda store: store.deliveries(where, limit=PAGE, before=before))
+        except ConsoleError as error:
+            self.console.complain(error)
+            return
+        self._show([*pages.deliveries, *more], complete=len(more) < PAGE)
+
+    def _show(self, found: list[Delivery], *, complete: bool) -> None:
+        table = self._table
+        table.empty = NONE_MATCH if self._is_filtered else NONE_AT_ALL
+        table.show(found, complete=complete, now_ms=self.clock.now_ms())
+        self._say_title()
+
+    def _say_title(self) -> None:
+        pages, table = self._table.pages, self._table
+        parts = [f"{fmt.exact(pages.count)}{'' if pages.complete else '+'}", STATE_FILTERS[self._state_at][0]]
+        if self._cause is not None:
+            parts.append(self._cause)
+        if self._text:
+            parts.append(f"/{fmt.inline(self._text)}")
+        if table.marks:
+            parts.append(f"{fmt.exact(len(table.marks))} marked")
+        line = Content.assemble((" Failures", "bold"), "".join(f" · {part}" for part in parts))
+        self.query_one("#failures-title", TextLine).line = line
+
+    # Filters
+
+    async def action_filter(self) -> None:
+        from console.ui.widgets.filter_bar import FilterBar
+
+        if not self.query(FilterBar):
+            words = "endpoint, type (invoice.*), cause, evt_… or dlv_…"
+            await self.mount(FilterBar(self._text, placeholder=words), before="KeyBar")
+
+    def on_filter_bar_changed(self, event: "FilterBar.Changed") -> None:
+        self._text = event.text
+        self._filter_changed()
+        if event.closed:
+            self._table.focus()
+
+    def action_cycle_state(self) -> None:
+        self._state_at = (self._state_at + 1) % len(STATE_FILTERS)
+        self._filter_changed()
+
+    def action_cycle_cause(self) -> None:
+        """The next of the causes in the list, in their own order; after the last, all of them."""
+        present = {d.last_cause for d in self._table.pages.deliveries}
+        causes: list[Cause | None] = [None, *(cause for cause in Cause if cause in present or cause is self._cause)]
+        if self._cause is not None:
+            # Only this cause is in the list, so those after it are not known: offer every one.
+            causes = [None, *Cause]
+        self._cause = causes[(causes.index(self._cause) + 1) % len(causes)]
+        self._filter_changed()
+
+    def _filter_changed(self) -> None:
+        self._table.marks = ()
+        self._say_title()
+        self.read_again()
+
+    def action_back(self) -> None:
+        if self._is_filtered:
+            self._text, self._state_at, self._cause = "", 0, None
+            self._filter_changed()
+        else:
+            self.dismiss()
+
+    # Acting
+
+    def on_line_table_chosen(self, event: LineTable.Chosen) -> None:
+        self.console.inspect(event.row.delivery.id)
+
+    def on_line_table_marks_changed(self, event: LineTable.MarksChanged) -> None:
+        self._say_title()
+
+    def on_failure_table_retry_requested(self, event: FailureTable.RetryRequested) -> None:
+        self._begin("retry", DeliveryFilter(ids=event.ids))
+
+    def on_failure_table_retry_all_requested(self) -> None:
+        try:
+            self._begin("retry", _without_sending(self.where))
+        except InvalidInputError as error:
+            self.console.complain(error)
+
+    def on_failure_table_cancel_requested(self, event: FailureTable.CancelRequested) -> None:
+        self._begin("cancel", DeliveryFilter(ids=event.ids))
+
+    def _begin(self, verb: str, where: DeliveryFilter) -> None:
+        if self._busy:
+            self.console.say("one at a time: the one before is not finished", warn=True)
+        else:
+            self.run_worker(self._ask_and_act(verb, where), group="act")
+
+    async def _ask_and_act(self, verb: str, where: DeliveryFilter) -> None:
+        from console.ui.widgets.confirm import ConfirmScreen
+
+        session = self.console.session
+        try:
+            preview, endpoints = await session.read(
+                lambda store: (operations.preview(store, where), {e.id: e for e in store.endpoints()})
+            )
+            if not preview.total:
+                self.console.say("nothing is left that this would change", warn=True)
+                return
+            deliveries = _deliveries(preview.total)
+            title = f"Retry {deliveries} now?" if verb == "retry" else f"Cancel {deliveries} for good?"
+            body = preview_lines(preview, endpoints, verb)
+            if verb == "retry":
+                body += ["", "A try asked for by hand does not consume the schedule."]
+            yes, no, danger = ("Retry", "No", False) if verb == "retry" else ("Cancel them", "Keep them", True)
+            if await self.app.push_screen_wait(ConfirmScreen(title, body, yes=yes, no=no, danger=danger)):
+                await self._act(verb, where, preview.total)
+        except ConsoleError as error:
+            self.console.complain(error)
+
+    async def _act(self, verb: str, where: DeliveryFilter, total: int) -> None:
+        session = self.console.session
+        operation = operations.retry if verb == "retry" else operations.cancel
+        self._busy = f"… {verb}: 0 of {fmt.exact(total)}"
+        self.say_warning()
+
+        def progress(done: int) -> None:
+            self.post_message(self.Progress(f"… {verb}: {fmt.exact(done)} of {fmt.exact(total)}"))
+
+        try:
+            done = await session.write(
+                lambda store: operation(store, where, actor=session.actor, clock=session.clock, progress=progress)
+            )
+        finally:
+            self._busy = ""
+            self.say_warning()
+        self._table.marks = ()
+        self.console.say(f"{_deliveries(done)} {'due now' if verb == 'retry' else 'cancelled'}")
+        self.console.feed.look_now()
+        self.read_again()
+
+    def on_failures_screen_progress(self, event: Progress) -> None:
+        if self._busy:
+            self._busy = event.words
+            self.say_warning()
+
+
+def _without_sending(where: DeliveryFilter) -> DeliveryFilter:
+    """Those that a retry changes, so that the preview counts no others."""
+    asked = where.states or (DeliveryState.PENDING, DeliveryState.FAILED)
+    return replace(where, states=tuple(state for state in asked if state is not DeliveryState.SENDING))
+
+
+def _deliveries(count: int) -> str:
+    return f"{fmt.exact(count)} {'delivery' if count == 1 else 'deliveries'}"
+
+
+def preview_lines(preview: Preview, endpoints: Mapping[EndpointId, Endpoint], verb: str) -> list[str]:
+    """How many go where, the most first, and which of them will wait."""
+    width = max(len(fmt.exact(count)) for count in preview.by_endpoint.values())
+    lines: list[str] = []
+    for endpoint_id, count in sorted(preview.by_endpoint.items(), key=lambda item: -item[1]):
+        endpoint = endpoints.get(endpoint_id)
+        line = f"{fmt.exact(count):>{width}} → {endpoint.name if endpoint else endpoint_id}"
+        if verb == "retry" and (endpoint is None or endpoint.state is not EndpointState.ACTIVE):
+            line += f" · {endpoint.state if endpoint else 'removed'}: they wait until it is resumed"
+        lines.append(line)
+    return lines

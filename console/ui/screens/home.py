@@ -1,0 +1,319 @@
+"""Home: how each endpoint stands, and every attempt as it is made."""
+
+from collections import deque
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+
+from console.domain.endpoint import EndpointState
+from console.domain.errors import ConsoleError
+from console.domain.ids import EndpointId
+from console.domain.status import Gauge
+from console.operations.endpoints import pause_endpoint, resume_endpoint
+from console.store import Store
+from console.ui import format as fmt
+from console.ui.filter_words import holds, words_of
+from console.ui.live import Taken
+from console.ui.screens.live_screen import LiveScreen
+from console.ui.widgets import attempt_tail, endpoint_table
+from console.ui.widgets.attempt_tail import AttemptTail, Folded
+from console.ui.widgets.endpoint_table import EndpointRow, EndpointTable, make_row, sorted_rows
+from console.ui.widgets.line_table import LineTable
+from console.ui.widgets.text_line import TextLine
+
+if TYPE_CHECKING:
+    from console.ui.widgets.filter_bar import FilterBar
+
+HELD_BACK = 5_000
+"""Attempts kept for a paused view; older ones are only counted."""
+
+
+class HomeScreen(LiveScreen):
+    """Endpoints above, the tail below. Enter on an endpoint narrows everything to it; Esc widens it again."""
+
+    DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
+    AUTO_FOCUS = "#endpoints"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("F", "failures", "Failures", id="home.failures"),
+        Binding("slash", "filter", "Filter", id="home.filter"),
+        Binding("z", "maximise", "Maximise", id="home.maximise"),
+        Binding("s", "pause_view", "Pause view", id="home.pause-view"),
+        Binding("escape", "back", "Back", show=False, id="home.back"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._filters = {"endpoints": "", "tail": ""}
+        self._paused_at_ms: int | None = None
+        self._held: deque[Taken] = deque()
+        self._held_count = 0
+        self._generation = 0
+        self._read_once = False
+
+    def body(self) -> ComposeResult:
+        yield TextLine(id="endpoints-title", classes="pane-title")
+        yield EndpointTable(id="endpoints")
+        yield TextLine(id="tail-title", classes="pane-title")
+        yield AttemptTail(id="tail")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.watch(self._tail, "new_count", self._say_titles, init=False)
+        self.watch(self._tail, "follow", self._say_titles, init=False)
+        self._say_titles()
+
+    @property
+    def _endpoints(self) -> EndpointTable:
+        return self.query_one(EndpointTable)
+
+    @property
+    def _tail(self) -> AttemptTail:
+        return self.query_one(AttemptTail)
+
+    @property
+    def crumbs(self) -> tuple[str, ...]:
+        return ("Home", self._focus_name) if self.console.focus_on else ("Home",)
+
+    @property
+    def _focus_name(self) -> str:
+        snapshot, focus = self.console.snapshot, self.console.focus_on
+        names = {e.id: e.name for e in snapshot.endpoints} if snapshot else {}
+        return names.get(focus, str(focus)) if focus else ""
+
+    # Data
+
+    def take(self, taken: Taken) -> None:
+        if self._paused_at_ms is not None:
+            self._hold(taken)
+            return
+        self._show_attempts(taken)
+        self._show_endpoints()
+
+    def tick(self) -> None:
+        if self._paused_at_ms is None:
+            self._show_endpoints()
+
+    def _show_attempts(self, taken: Taken) -> None:
+        model = self._tail.model
+        if taken.generation != self._generation:
+            self._generation = taken.generation
+            model.clear()
+            self._tail.follow = True
+        elif not taken.attempts and not taken.skipped and self._read_once:
+            return
+        now_s, now_ms = self.clock.monotonic_s(), self.clock.now_ms()
+        added = model.take(taken.attempts, skipped=taken.skipped, now_s=now_s, now_ms=now_ms)
+        if taken.snapshot is not None:
+            self._read_once = True
+            self._tail.empty = self._empty_tail()
+        self._tail.model_changed(added=added)
+        self._say_titles()
+
+    def _empty_tail(self) -> str:
+        if self._filters["tail"]:
+            return "No attempt matches. Esc clears the filter."
+        if self.console.focus_on:
+            return attempt_tail.EMPTY_HERE
+        snapshot = self.console.snapshot
+        return attempt_tail.EMPTY if snapshot and snapshot.endpoints else attempt_tail.EMPTY_HERE
+
+    def _show_endpoints(self) -> None:
+        snapshot = self.console.snapshot
+        if snapshot is None:
+            return
+        rates, now_ms = snapshot.rates, self.clock.now_ms()
+        words, focus = words_of(self._filters["endpoints"]), self.console.focus_on
+        rows = [
+            make_row(
+                endpoint,
+                snapshot.gauges.get(endpoint.id, Gauge()),
+                rates.by_endpoint.get(endpoint.id),
+                elapsed_s=rates.elapsed_s,
+                now_ms=now_ms,
+            )
+            for endpoint in snapshot.endpoints
+            if (focus is None or endpoint.id == focus) and holds(words, endpoint.name, endpoint.url, endpoint.state)
+        ]
+        table = self._endpoints
+        table.empty = "No endpoint matches. Esc clears the filter." if words else endpoint_table.EMPTY
+        table.show(sorted_rows(rows, table.sort))
+        self._say_titles()
+
+    def _say_titles(self) -> None:
+        snapshot, table, tail = self.console.snapshot, self._endpoints, self._tail
+        parts = ["Endpoints"]
+        if snapshot is not None:
+            known = len(snapshot.endpoints)
+            parts.append(f"{known}" if len(table.rows) == known else f"{len(table.rows)} of {known}")
+        if table.marks:
+            parts.append(f"{len(table.marks)} marked")
+        self._title("endpoints", parts)
+        state = "following" if tail.follow else "released"
+        if tail.new_count:
+            state = f"{fmt.exact(tail.new_count)} new · G resumes"
+        self._title("tail", ["Attempts", state])
+
+    def _title(self, pane: str, parts: list[str]) -> None:
+        if self._filters[pane]:
+            parts.append(f"/{fmt.inline(self._filters[pane])}")
+        head, *rest = parts
+        tail = "".join(f" · {part}" for part in rest)
+        self.query_one(f"#{pane}-title", TextLine).line = Content.assemble((f" {head}", "bold"), tail)
+
+    # A paused view
+
+    @property
+    def warning(self) -> str:
+        if self._paused_at_ms is None:
+            return ""
+        since = fmt.clock_time(self._paused_at_ms)[:8]
+        return f"‖ VIEW PAUSED at {since} · {fmt.exact(self._held_count)} attempts since · s goes on"
+
+    def _hold(self, taken: Taken) -> None:
+        self._held.append(taken)
+        self._held_count += taken.skipped + len({a.id for a in taken.attempts if a.id not in self._tail.model})
+        while sum(len(held.attempts) for held in self._held) > HELD_BACK and len(self._held) > 1:
+            self._held.popleft()
+        self.say_warning()
+
+    def action_pause_view(self) -> None:
+        """Stop the tables, or let them go on with all that came meanwhile."""
+        if self._paused_at_ms is None:
+            self._paused_at_ms, self._held_count = self.clock.now_ms(), 0
+        else:
+            self._paused_at_ms = None
+            for held in self._held:
+                self._show_attempts(held)
+            self._held.clear()
+            self._show_endpoints()
+        self.say_warning()
+
+    # Panes, filters, going back
+
+    def action_maximise(self) -> None:
+        which = "-only-tail" if self.focused is self._tail else "-only-endpoints"
+        if self._maximised:
+            self.remove_class("-only-tail", "-only-endpoints")
+        else:
+            self.add_class(which)
+
+    @property
+    def _maximised(self) -> bool:
+        return self.has_class("-only-tail") or self.has_class("-only-endpoints")
+
+    async def action_filter(self) -> None:
+        from console.ui.widgets.filter_bar import FilterBar
+
+        self._filtered = "tail" if self.focused is self._tail else "endpoints"
+        if self.query(FilterBar):
+            return
+        words = "endpoint, type, cause, status" if self._filtered == "tail" else "name, URL, state"
+        await self.mount(FilterBar(self._filters[self._filtered], placeholder=words), before="KeyBar")
+
+    def on_filter_bar_changed(self, event: "FilterBar.Changed") -> None:
+        self._set_filter(self._filtered, event.text)
+        if event.closed:
+            self.query_one(f"#{self._filtered}").focus()
+
+    def _set_filter(self, pane: str, text: str) -> None:
+        self._filters[pane] = text
+        if pane == "tail":
+            self._tail.model.filter(words_of(text))
+            self._tail.empty = self._empty_tail()
+            self._tail.model_changed()
+        self._show_endpoints()
+        self._say_titles()
+
+    def action_back(self) -> None:
+        """Undo the innermost thing: a filter here, then a maximised pane, then the narrowing to one endpoint."""
+        pane = "tail" if self.focused is self._tail else "endpoints"
+        if self._filters[pane]:
+            self._set_filter(pane, "")
+        elif self._maximised:
+            self.remove_class("-only-tail", "-only-endpoints")
+        elif self.console.focus_on is not None:
+            self._focus_on(None)
+        elif any(self._filters.values()):
+            self._set_filter("endpoints" if pane == "tail" else "tail", "")
+
+    @property
+    def can_go_back(self) -> bool:
+        """Whether Esc and q have something to undo here."""
+        narrowed = self.console.focus_on is not None or any(self._filters.values())
+        return narrowed or self._maximised
+
+    def _focus_on(self, endpoint: EndpointId | None) -> None:
+        self.console.look_at(focus=endpoint)
+        self.set_class(endpoint is not None, "-focused")
+        self._show_endpoints()
+        self.say_status()
+        (self._endpoints if endpoint is None else self._tail).focus()
+
+    # What the tables ask for
+
+    def on_line_table_chosen(self, event: LineTable.Chosen) -> None:
+        if isinstance(event.row, EndpointRow):
+            if self.console.focus_on is None:
+                self._focus_on(event.row.id)
+            else:
+                self._tail.focus()
+        elif not isinstance(event.row, Folded):
+            self.console.inspect(event.row.delivery_id, event.row.id)
+
+    def on_line_table_marks_changed(self, event: LineTable.MarksChanged) -> None:
+        self._say_titles()
+
+    def on_line_table_sort_changed(self, event: LineTable.SortChanged) -> None:
+        self._show_endpoints()
+
+    def action_failures(self) -> None:
+        from console.ui.screens.failures import FailuresScreen
+
+        self.app.push_screen(FailuresScreen(f"endpoint:{self._focus_name}" if self.console.focus_on else ""))
+
+    def on_endpoint_table_pause_requested(self, event: EndpointTable.PauseRequested) -> None:
+        self.run_worker(self._pause_or_resume(event.rows), group="pause", exclusive=True)
+
+    async def _pause_or_resume(self, rows: tuple[EndpointRow, ...]) -> None:
+        from console.ui.steering import pause_or_resume
+
+        if len(rows) > 1:
+            await self._pause_several(rows)
+            return
+        endpoint = self.console.endpoint(rows[0].id)
+        if endpoint is not None and await pause_or_resume(self.app, endpoint, pending=rows[0].pending):
+            self.console.feed.look_now()
+
+    async def _pause_several(self, rows: tuple[EndpointRow, ...]) -> None:
+        """Pause those of them that are active; when none is, resume them all."""
+        from console.ui.steering import REASON_MAX
+        from console.ui.widgets.confirm import PromptScreen
+
+        active = tuple(row for row in rows if row.state is EndpointState.ACTIVE)
+        verb, chosen = ("Pause", active) if active else ("Resume", rows)
+        body = [f"{row.name} · {row.state} · {fmt.exact(row.pending)} pending" for row in chosen]
+        title = f"{verb} {len(chosen)} {'endpoint' if len(chosen) == 1 else 'endpoints'}"
+        prompt = PromptScreen(title, body, placeholder="reason, kept in the audit log", max_length=REASON_MAX)
+        reason = await self.app.push_screen_wait(prompt)
+        if reason is not None:
+            await self._set_state(chosen, pause=bool(active), reason=reason or None)
+
+    async def _set_state(self, rows: tuple[EndpointRow, ...], *, pause: bool, reason: str | None) -> None:
+        session = self.console.session
+        operation = pause_endpoint if pause else resume_endpoint
+
+        def act(store: Store) -> None:
+            for row in rows:
+                operation(store, row.id, actor=session.actor, reason=reason, now_ms=session.clock.now_ms())
+
+        try:
+            await session.write(act)
+        except ConsoleError as error:
+            self.console.complain(error)
+            return
+        self.console.feed.look_now()
+        self._endpoints.marks = ()
+        self.console.say(f"{len(rows)} endpoints {'paused' if pause else 'resumed'}")

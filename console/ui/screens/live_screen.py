@@ -1,0 +1,123 @@
+"""What every screen that shows live data has: the header, a line for what must be said, and the keys."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+
+from console.domain.clock import Clock
+from console.ui import format as fmt
+from console.ui.live import Taken
+from console.ui.widgets.header import SHOWN_WINDOWS, HeaderState, StatusHeader, data_cell, engine_cell, metrics_of
+from console.ui.widgets.header import WIDE as WIDE_HEADER
+from console.ui.widgets.key_bar import KeyBar
+from console.ui.widgets.text_line import TextLine
+from console.ui.widgets.vocabulary import Cell
+
+if TYPE_CHECKING:
+    from console.ui.app import ConsoleApp
+
+TICK_S = 0.5
+"""How often the loop itself computes the ages: data that no longer moves says so although nothing arrives."""
+
+
+class LiveScreen(Screen[None]):
+    """Subclasses say `crumbs`, compose a `body`, and take what the feed has."""
+
+    DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(
+                str(number), f"window({number - 1})", f"Rates of the last {window.label}", show=False, id="app.window"
+            )
+            for number, window in enumerate(SHOWN_WINDOWS, 1)
+        ),
+        Binding("left_square_bracket", "other_window(-1)", "Shorter window", show=False, id="app.window-shorter"),
+        Binding("right_square_bracket", "other_window(1)", "Longer window", show=False, id="app.window-longer"),
+    ]
+
+    @property
+    def console(self) -> "ConsoleApp":
+        return cast("ConsoleApp", self.app)
+
+    @property
+    def clock(self) -> Clock:
+        return self.console.session.clock
+
+    @property
+    def crumbs(self) -> tuple[str, ...]:
+        """Where this is."""
+        raise NotImplementedError
+
+    @property
+    def warning(self) -> str:
+        """What must be said in a line of its own; empty for nothing."""
+        return ""
+
+    def body(self) -> ComposeResult:
+        """What is between the header and the keys."""
+        raise NotImplementedError
+
+    def take(self, taken: Taken) -> None:
+        """New data."""
+
+    def tick(self) -> None:
+        """Time went on."""
+
+    def compose(self) -> ComposeResult:
+        yield StatusHeader()
+        yield TextLine(id="warning")
+        yield from self.body()
+        yield KeyBar()
+
+    def on_mount(self) -> None:
+        self.set_interval(TICK_S, self._on_tick)
+        self.say_status()
+
+    def on_screen_resume(self) -> None:
+        self._on_tick()
+        self.query_one(KeyBar).say_keys()
+
+    def on_resize(self) -> None:
+        self.say_status()
+
+    def _on_tick(self) -> None:
+        if self.is_current:
+            self.say_status()
+            self.tick()
+
+    def say_status(self) -> None:
+        """Say how things stand at this moment."""
+        app = self.console
+        snapshot, now_ms = app.snapshot, self.clock.now_ms()
+        wide = self.size.width >= WIDE_HEADER
+        age_s = None if snapshot is None else self.clock.monotonic_s() - snapshot.read_at_s
+        engine: Cell = ("… engine", "muted") if snapshot is None else engine_cell(snapshot.engine, now_ms, wide=wide)
+        badge: tuple[Cell, ...] = (("⊘ read-only", "warning"),) if app.read_only else ()
+        self.query_one(StatusHeader).state = HeaderState(
+            crumbs=self.crumbs,
+            status=(engine, data_cell(age_s), *badge, (app.session.path.name, "muted")),
+            window=app.window.label,
+            metrics=() if snapshot is None else metrics_of(snapshot),
+        )
+        self.say_warning()
+
+    def say_warning(self) -> None:
+        """Say what is wrong, or take the line away."""
+        trouble = self.console.trouble
+        text = f"✗ {fmt.inline(trouble)}" if trouble else self.warning
+        line = self.query_one("#warning", TextLine)
+        line.line = Content(f" {text}")
+        line.display = bool(text)
+        line.set_class(bool(trouble), "-trouble")
+
+    def action_window(self, index: int) -> None:
+        self.console.choose_window(SHOWN_WINDOWS[index])
+
+    def action_other_window(self, step: int) -> None:
+        index = SHOWN_WINDOWS.index(self.console.window) + step
+        if 0 <= index < len(SHOWN_WINDOWS):
+            self.action_window(index)
