@@ -137,6 +137,12 @@ def test_a_mapped_address_is_matched_by_the_v4_list(address: IPv4Address) -> Non
     assert policy.refusal(f"::ffff:{address}") is None
 
 
+def test_a_mapped_network_may_be_allowed_as_such() -> None:
+    policy = AddressPolicy.parse(["::ffff:10.0.0.0/104"])
+    assert policy.refusal("::ffff:10.1.2.3") is None
+    assert policy.refusal("10.1.2.3") == "private"
+
+
 def test_an_allowed_v4_network_opens_no_tunnel_to_it() -> None:
     policy = AddressPolicy.parse(["10.0.0.0/8"])
     assert policy.refusal("10.1.2.3") is None

@@ -238,8 +238,8 @@ class PyreqwestTransport:
         return origin
 
     def _build(self, target: _Target, address: str, request: Request, *, keep: int) -> Client:
-        # Below the total, so that a connection not made in time is told from an answer that did not come.
-        connect_s = min(request.connect_timeout_s, request.total_timeout_s * 0.95)
+        # Well below the total, so that a connection not made in time is told from an answer that did not come.
+        connect_s = min(request.connect_timeout_s, request.total_timeout_s * 0.8)
         builder = (
             ClientBuilder()
             .http1_only()

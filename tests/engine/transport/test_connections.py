@@ -9,7 +9,7 @@ from console.engine.transport import TransportKind
 from tests.certificates import Authority
 from tests.engine.transport.conftest import MakeReceiver, MakeTransport
 from tests.engine.transport.requests import answered, failed, make_request
-from tests.receivers import Conversation, answers, hangs, resets
+from tests.receivers import Conversation, answers, hangs, resets, sends
 
 
 def _unused_port() -> int:
@@ -154,6 +154,17 @@ async def test_a_receiver_that_dies_over_the_request_is_not_asked_again_and_agai
     assert len(there.requests) == 3, "once over the kept connection, once over a new one"
     assert failed(await sender.send(make_request(there.url))).cause is Cause.RESET
     assert len(there.requests) == 4, "no connection was kept, so there is nothing to blame but the receiver"
+
+
+async def test_a_connection_that_the_receiver_said_it_closes_is_not_counted_on(
+    transport: MakeTransport, receiver: MakeReceiver
+) -> None:
+    there = await receiver(sends(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n", then_close=True))
+    sender = transport()
+    answered(await sender.send(make_request(there.url)))
+    there.behaviour = resets
+    assert failed(await sender.send(make_request(there.url))).cause is Cause.RESET
+    assert len(there.requests) == 2
 
 
 async def test_a_request_that_a_receiver_worked_on_is_not_repeated(
