@@ -1,6 +1,7 @@
 """Which header fields hold secrets, and must not be kept or shown."""
 
 import re
+from functools import lru_cache
 
 from console.domain.outcome import Headers
 
@@ -11,6 +12,7 @@ _SENSITIVE = re.compile(
 )
 
 
+@lru_cache(maxsize=4096)
 def is_sensitive(header: str) -> bool:
     """Whether a field of this name is taken to hold a secret. A webhook signature is none: it opens nothing."""
     return _SENSITIVE.search(header) is not None

@@ -29,7 +29,7 @@ from console.engine.transport.seam import Transport
 from console.engine.writer import Writer
 from console.store import Store, open_store
 
-SWITCH_INTERVAL_S = 0.0005
+SWITCH_INTERVAL_S = 0.005
 """How long the loop may keep the interpreter while the writing thread waits for it between two rows; Python's own
 5 ms would make one commit as slow as the loop is busy."""
 

@@ -55,20 +55,22 @@ FROM json_each(?) picked JOIN deliveries d ON d.id = picked.value JOIN events e 
 """
 _NEWEST_ATTEMPT = "SELECT coalesce(max(id), 0) FROM attempts"
 _INSERT_ATTEMPT = """
-INSERT INTO attempts (id, delivery, endpoint, number, manual, started_at) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO attempts (id, delivery, endpoint, number, manual, started_at) VALUES {rows}
 """
 
 _END_ATTEMPT = """
-UPDATE attempts SET started_at = ?, ended_at = ?, status = ?, cause = ?, detail = ?, total_ms = ?, first_byte_ms = ?
-WHERE id = ?
+UPDATE attempts SET started_at = column1, ended_at = column2, status = column3, cause = column4, detail = column5,
+  total_ms = column6, first_byte_ms = column7
+FROM (VALUES {rows}) WHERE id = column8
 """
 _INSERT_EXCHANGE = """
 INSERT INTO exchanges (attempt, url, request_headers, response_headers, response_body, truncated, remote_address)
-VALUES (?, ?, ?, ?, ?, ?, ?)
+VALUES {rows}
 """
 _COMPLETE = """
-UPDATE deliveries SET state = ?, next_attempt_at = ?, manual = 0, last_cause = ?, last_status = ?, last_attempt_at = ?,
-  updated_at = ? WHERE id = ? AND state = 'sending' AND attempts = ? AND lease = ?
+UPDATE deliveries SET state = column1, next_attempt_at = column2, manual = 0, last_cause = column3,
+  last_status = column4, last_attempt_at = column5, updated_at = column5
+FROM (VALUES {rows}) WHERE id = column6 AND state = 'sending' AND attempts = column7 AND lease = column8
 """
 _STILL_OPEN = """
 SELECT a.id FROM json_each(?) picked JOIN attempts a ON a.id = picked.value JOIN deliveries d ON d.id = a.delivery
@@ -177,7 +179,7 @@ class EngineQueries(Queries):
                     self._connection.rows(_CLAIMED, (json.dumps(picked),)), start=1
                 )
             ]
-            self._connection.run_many(
+            self._connection.run_rows(
                 _INSERT_ATTEMPT,
                 [(c.attempt_id, c.delivery_id, c.endpoint_seq, c.number, c.manual, now_ms) for c in claimed],
             )
@@ -188,11 +190,11 @@ class EngineQueries(Queries):
     def complete(self, completed: Sequence[Completed], *, epoch: int) -> int:
         with self.transaction():
             self._refuse_if_fenced(epoch)
-            moved = self._connection.run_many(_COMPLETE, [_delivery_row(c, epoch) for c in completed])
+            moved = self._connection.run_rows(_COMPLETE, [_delivery_row(c, epoch) for c in completed])
             if moved != len(completed):
                 completed = self._just_moved(completed, epoch)
-            self._connection.run_many(_END_ATTEMPT, [_attempt_row(c) for c in completed])
-            self._connection.run_many(_INSERT_EXCHANGE, [row for c in completed if (row := _exchange_row(c))])
+            self._connection.run_rows(_END_ATTEMPT, [_attempt_row(c) for c in completed])
+            self._connection.run_rows(_INSERT_EXCHANGE, [row for c in completed if (row := _exchange_row(c))])
             self._count(completed)
             for c in completed:
                 if isinstance(c.verdict, Failed) and c.verdict.disable_endpoint:
@@ -285,7 +287,7 @@ def _delivery_row(c: Completed, epoch: int) -> tuple[object, ...]:
     due = v.at_ms if isinstance(v, Retry) else None
     cause = None if isinstance(v, Delivered) else v.cause
     ended = c.ended_at_ms
-    return _state_after(v), due, cause, v.status, ended, ended, claimed.delivery_id, claimed.number, epoch
+    return _state_after(v), due, cause, v.status, ended, claimed.delivery_id, claimed.number, epoch
 
 
 def _attempt_row(c: Completed) -> tuple[object, ...]:

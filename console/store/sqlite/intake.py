@@ -20,10 +20,9 @@ SELECT e.id, count(d.id) FROM events e LEFT JOIN deliveries d ON d.event = e.seq
 WHERE e.id IN (SELECT value FROM json_each(?)) GROUP BY e.seq
 """
 _NEWEST = "SELECT coalesce(max(seq), 0) FROM events"
-_INSERT_EVENT = "INSERT INTO events (seq, id, type, payload, accepted_at, source) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT_EVENT = "INSERT INTO events (seq, id, type, payload, accepted_at, source) VALUES {rows}"
 _INSERT_DELIVERY = """
-INSERT INTO deliveries (event, endpoint, state, next_attempt_at, created_at, updated_at)
-VALUES (?, ?, 'pending', ?, ?, ?)
+INSERT INTO deliveries (event, endpoint, state, next_attempt_at, created_at, updated_at) VALUES {rows}
 """
 _ROUTING_VERSION = "SELECT value FROM meta WHERE key = 'routing'"
 _ROUTES = "SELECT seq, types, policy FROM endpoints WHERE removed_at IS NULL ORDER BY seq"
@@ -76,13 +75,13 @@ class IntakeQueries(Queries):
             routes = routes_of(event.type)
             for endpoint, schedule_s in routes:
                 due = first_attempt_at_ms(schedule_s, now_ms)
-                new_deliveries.append((seq, endpoint, due, now_ms, now_ms))
+                new_deliveries.append((seq, endpoint, "pending", due, now_ms, now_ms))
                 moves[endpoint]["pending"] += 1
             known[id_] = len(routes)
             answers.append(Accepted(id=id_, duplicate=False, deliveries=len(routes)))
         if new_events:
-            self._connection.run_many(_INSERT_EVENT, new_events)
-            self._connection.run_many(_INSERT_DELIVERY, new_deliveries)
+            self._connection.run_rows(_INSERT_EVENT, new_events)
+            self._connection.run_rows(_INSERT_DELIVERY, new_deliveries)
             counting.move(self._connection, moves)
             counting.count_accepted(self._connection, len(new_events), now_ms)
             nudging.work_changed(self._connection, moves)
