@@ -128,6 +128,8 @@ async def test_a_kept_connection_that_the_receiver_closes_under_us_costs_nothing
 
     there = await receiver(one_each)
     sender = transport()
+    # Several are kept, and all of them are dead: the repeated request must not meet another.
+    await asyncio.gather(*(sender.send(make_request(there.url)) for _ in range(4)))
     for _ in range(6):
         assert answered(await sender.send(make_request(there.url))).status == 200
 
