@@ -75,6 +75,10 @@ class TableStage(Stage):
     def __init__(self, table: LineTable[Row]) -> None:
         super().__init__(table)
         self.said: list[Message] = []
+        self.left: list[str] = []
+
+    def action_leave(self) -> None:
+        self.left.append("once")
 
     def on_line_table_highlighted(self, message: LineTable.Highlighted) -> None:
         self.said.append(message)
@@ -231,12 +235,14 @@ async def test_the_view_does_not_move_when_old_rows_are_dropped() -> None:
     source = listed(*range(100))
     async with shown(source, tail=True) as (table, app, pilot):
         table.move_cursor(50)
+        table.move_cursor(55)
         await pilot.pause()
         top = painted(app)[1]
+        assert "id-50" in top
         source.replace([Row(key) for key in range(20, 130)])
         table.rows_changed(added=30)
         await pilot.pause()
-        assert table.current == Row(50)
+        assert table.current == Row(55)
         assert painted(app)[1] == top
         assert table.new_count == 30
 
@@ -331,6 +337,15 @@ async def test_a_range_is_marked_from_where_it_began() -> None:
         assert marks(table) == [2, 3, 4]
         await pilot.press("v", "k", "escape", "j", "U")
         assert marks(table) == []
+
+
+async def test_escape_is_the_tables_only_while_a_range_is_open() -> None:
+    async with shown(listed(1, 2)) as (_, app, pilot):
+        app.screen._bindings.bind("escape", "app.leave", "Leave")
+        await pilot.press("v", "escape")
+        assert app.left == []
+        await pilot.press("escape")
+        assert app.left == ["once"]
 
 
 async def test_a_range_says_what_it_could_not_mark() -> None:
