@@ -230,10 +230,10 @@ def explain_attempt(attempt: Attempt, policy: DeliveryPolicy | None) -> Explanat
         took = f" in {duration(attempt.total_ms)}" if attempt.total_ms is not None else ""
         return Explanation(meaning="ok", what=f"The receiver accepted it: HTTP {attempt.status}{took}{who}.")
     outcome = outcome_words(attempt)
-    detail = attempt.detail if attempt.detail and attempt.detail != outcome else None
+    detail = attempt.detail or outcome
     return Explanation(
         meaning="error",
-        what=f"{outcome}{f': {detail}' if detail else ''}{who}",
+        what=f"{detail if detail.startswith(outcome) else f'{outcome}: {detail}'}{who}",
         why=explain_cause(attempt.cause, attempt.status),
     )
 
@@ -245,7 +245,7 @@ def not_owed(event: Event, endpoint: Endpoint) -> str:
         shown = ", ".join(endpoint.types[:4]) + (
             f" and {len(endpoint.types) - 4} more" if len(endpoint.types) > 4 else ""
         )
-        return f"wants {shown}, and that does not match {event.type}"
+        return f"wants {shown}, not {event.type}"
     if endpoint.created_at_ms > event.accepted_at_ms:
         return f"added {duration(endpoint.created_at_ms - event.accepted_at_ms)} after the event was accepted"
     return f"{rule} matches today, and did not when the event was accepted"

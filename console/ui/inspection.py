@@ -9,6 +9,7 @@ from console.domain.event import Event
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter
 from console.domain.ids import DeliveryId, EndpointId, EventId
 from console.domain.operation import OperationKind
+from console.domain.status import EngineStatus
 from console.store import Store
 from console.ui.explain import Circumstances, not_owed, state_mark
 from console.ui.widgets.vocabulary import Cell
@@ -42,6 +43,7 @@ class Inspection:
     event: Event
     attempts: tuple[Attempt, ...]
     """Oldest first."""
+    engine: EngineStatus | None
     around: Circumstances
     outcomes: tuple[Outcome, ...]
     """Of the event at the other endpoints; first those that it is owed to."""
@@ -71,6 +73,7 @@ def read_inspection(store: Store, delivery_id: DeliveryId, now_ms: int) -> Inspe
         delivery=delivery,
         event=event,
         attempts=tuple(attempts),
+        engine=engine,
         around=around,
         outcomes=tuple(_outcomes(event, delivery, siblings, endpoints)),
     )

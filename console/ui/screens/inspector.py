@@ -11,7 +11,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from console.domain.delivery import Attempt, DeliveryState, Exchange
 from console.domain.errors import ConsoleError, UnknownReferenceError
@@ -23,10 +23,13 @@ from console.ui.explain import explain_delivery
 from console.ui.format import clock_time, one_line, sanitise, size
 from console.ui.inspection import Inspection, Outcome, read_if_changed
 from console.ui.session import Session
+from console.ui.status import crumbs_below, status_line
 from console.ui.steering import pause_or_resume, retry_delivery, say, session_of
 from console.ui.widgets.attempt_list import AttemptList
 from console.ui.widgets.confirm import PromptScreen
+from console.ui.widgets.header import StatusHeader
 from console.ui.widgets.json_tree import JsonTree
+from console.ui.widgets.key_bar import KeyBar
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.outcome_list import OutcomeList
 from console.ui.widgets.reading_view import Line, ReadingView
@@ -45,21 +48,23 @@ _PAGE_TITLES = {"attempt": "Attempts", "payload": "Payload", "outcomes": "Endpoi
 class InspectorScreen(Screen[None]):
     """A delivery in full. It follows the newest attempt until another is chosen; `attempt_id` chooses one at first."""
 
-    CSS_PATH = None
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]] | None] = [(0, "-narrow"), (100, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012 - as Screen declares it
+        (0, "-narrow"),
+        (100, "-wide"),
+    ]
     AUTO_FOCUS = "#attempts"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left_square_bracket", "step(-1)", "Previous", key_display="[", id="inspector.previous"),
+        Binding("left_square_bracket", "step(-1)", "Prev", key_display="[", id="inspector.previous"),
         Binding("right_square_bracket", "step(1)", "Next", key_display="]", id="inspector.next"),
         Binding("tab", "pane(1)", "Pane", id="inspector.pane"),
         Binding("shift+tab", "pane(-1)", "Pane before", show=False, id="inspector.pane-before"),
-        Binding("y", "copy_id", "Copy id", id="inspector.copy-id"),
+        Binding("y", "copy_id", "Id", id="inspector.copy-id"),
         Binding("Y", "copy_curl", "curl", id="inspector.copy-curl"),
         Binding("w", "save", "Save", id="inspector.save"),
         Binding("r", "retry", "Retry", id="inspector.retry"),
         Binding("p", "pause", "Pause", id="inspector.pause"),
-        Binding("escape,q", "back", "Back", id="inspector.back"),
+        Binding("escape,q", "back", "Back", show=False, id="inspector.back"),
     ]
 
     def __init__(self, delivery_id: DeliveryId, attempt_id: AttemptId | None = None) -> None:
@@ -70,6 +75,7 @@ class InspectorScreen(Screen[None]):
         self._trouble: str | None = None
         self._exchanges: dict[AttemptId, Exchange | None] = {}
         self._page = "attempt"
+        self._read_at_s: float | None = None
 
     @property
     def session(self) -> Session:
@@ -78,7 +84,7 @@ class InspectorScreen(Screen[None]):
     # Layout
 
     def compose(self) -> ComposeResult:
-        yield Static(id="crumbs")
+        yield StatusHeader()
         yield Static(id="explanation")
         yield Static(id="pages")
         with Horizontal(id="panes"):
@@ -95,16 +101,19 @@ class InspectorScreen(Screen[None]):
             with Vertical(id="exchange-pane", classes="pane"):
                 yield Static("Exchange", classes="pane--title")
                 yield ReadingView(id="exchange")
-        yield Footer(show_command_palette=False)
+        yield KeyBar()
 
     def on_mount(self) -> None:
         self.add_class(f"-page-{self._page}")
-        self._say_crumbs()
+        self._say_status()
         self.query_one("#explanation", Static).update(Content("Reading…"))
         self.set_interval(LOOK_EVERY_S, self._tick)
         self.load()
 
     def _tick(self) -> None:
+        if not self.is_current:
+            return
+        self._say_status()
         self._explain()
         self.load()
 
@@ -123,8 +132,10 @@ class InspectorScreen(Screen[None]):
             self._explain()
             return
         self._trouble = None
+        self._read_at_s = self.session.clock.monotonic_s()
         if seen is not None:
             self._show(seen)
+        self._say_status()
 
     def _show(self, seen: Inspection) -> None:
         before, self._seen = self._seen, seen
@@ -138,7 +149,6 @@ class InspectorScreen(Screen[None]):
         if before is None or before.outcomes != seen.outcomes:
             self.query_one(OutcomeList).show(seen.outcomes)
         self._say_titles(seen)
-        self._say_crumbs()
         self._explain()
         self.refresh_bindings()
         self.load_exchange()
@@ -183,16 +193,26 @@ class InspectorScreen(Screen[None]):
 
     # Words
 
-    def _say_crumbs(self) -> None:
+    @property
+    def crumbs(self) -> tuple[str, ...]:
+        """Where this is."""
         shown = format_number("dlv", self.delivery_id)
-        if self._seen is None:
-            self.query_one("#crumbs", Static).update(Content(f"Delivery {shown}"))
-            return
-        delivery = self._seen.delivery
-        route = one_line(f"{delivery.event_type} → {delivery.endpoint_name}", 120)
-        self.query_one("#crumbs", Static).update(
-            Content.assemble(("Delivery ", "$text-muted"), (shown, "bold"), ("  ", ""), (route, ""))
+        if self._seen is not None:
+            shown += f" {self._seen.delivery.event_type} → {self._seen.delivery.endpoint_name}"
+        return (*crumbs_below(self), shown)
+
+    def _say_status(self) -> None:
+        engine = self._seen.engine if self._seen is not None else None
+        self.query_one(StatusHeader).state = status_line(
+            self.session, self.crumbs, engine, self._read_at_s, self.size.width
         )
+
+    def on_screen_resume(self) -> None:
+        self._tick()
+        self.query_one(KeyBar).say_keys()
+
+    def on_resize(self) -> None:
+        self._say_status()
 
     def _say_titles(self, seen: Inspection) -> None:
         event = seen.event
@@ -200,7 +220,6 @@ class InspectorScreen(Screen[None]):
             f"{event.id}  {event.type}  {clock_time(event.accepted_at_ms)}  {size(len(event.payload))}  {event.source}"
         )
         self._title("payload", f"Event {one_line(facts, 200)}")
-        self.query_one("#payload-pane .pane--title", Static).tooltip = None
         self._title("attempts", f"Attempts {seen.delivery.attempts}")
         owed = sum(outcome.delivery_id is not None for outcome in seen.outcomes)
         self._title("outcomes", f"The event elsewhere  {owed} owed, {len(seen.outcomes) - owed} not")

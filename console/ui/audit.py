@@ -1,0 +1,121 @@
+"""The audit log as the console shows it: what is loaded of it, newest first, and each act in words."""
+
+from collections.abc import Iterable
+
+from console.domain.ids import OperationId, format_number
+from console.domain.operation import Operation, OperationKind
+from console.store import Store
+from console.ui.format import ABSENT, date_time, duration, exact
+from console.ui.widgets.reading_view import Line
+from console.ui.widgets.vocabulary import Cell
+
+PAGE = 200
+
+_WHAT: dict[OperationKind, str] = {
+    OperationKind.ENDPOINT_ADD: "add",
+    OperationKind.ENDPOINT_EDIT: "edit",
+    OperationKind.ENDPOINT_PAUSE: "pause",
+    OperationKind.ENDPOINT_RESUME: "resume",
+    OperationKind.ENDPOINT_REMOVE: "remove",
+    OperationKind.ENDPOINT_DISABLE: "disable",
+    OperationKind.ENDPOINT_TEST: "test",
+    OperationKind.DELIVERY_RETRY: "retry",
+    OperationKind.DELIVERY_CANCEL: "cancel",
+    OperationKind.ENGINE_STOP: "stop engine",
+}
+
+
+def what_words(operation: Operation) -> str:
+    """What was done, in a word."""
+    return _WHAT[operation.kind]
+
+
+def result_cell(operation: Operation) -> Cell:
+    """What came of it, or how far it is."""
+    if operation.finished_at_ms is None:
+        return f"… {exact(operation.done)} so far", "accent"
+    return operation.result or f"{exact(operation.done)} done", "normal"
+
+
+def matches(operation: Operation, text: str) -> bool:
+    """Whether every word of a filter occurs in what a row says."""
+    said = " ".join(
+        part
+        for part in (
+            format_number("op", operation.id),
+            operation.kind,
+            what_words(operation),
+            operation.actor,
+            operation.target,
+            operation.reason,
+            operation.result,
+        )
+        if part
+    ).casefold()
+    return all(word in said for word in text.casefold().split())
+
+
+def operation_lines(operation: Operation) -> list[Line]:
+    """The whole row, to read."""
+    ended = operation.finished_at_ms
+    result, meaning = result_cell(operation)
+    took = f"  ({duration(ended - operation.started_at_ms)})" if ended is not None else ""
+    facts: tuple[tuple[str, str, Cell], ...] = (
+        ("id", format_number("op", operation.id), ("", "normal")),
+        ("what", what_words(operation), (f"  {operation.kind}", "muted")),
+        ("who", operation.actor, ("", "normal")),
+        ("target", operation.target, ("", "normal")),
+        ("reason", operation.reason or ABSENT, ("", "normal")),
+        ("begun", date_time(operation.started_at_ms), ("", "normal")),
+        ("ended", date_time(ended) if ended is not None else "not yet", (took, "muted")),
+        ("done", exact(operation.done), ("", "normal")),
+    )
+    lines = [Line(spans=((f"{name:<8}", "muted"), (value, "normal"), more), hang=8) for name, value, more in facts]
+    return [*lines, Line(spans=((f"{'result':<8}", "muted"), (result, meaning)), hang=8)]
+
+
+class Audit:
+    """What is loaded of the log. Owned by the UI thread; the reads are made elsewhere and handed in."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[OperationId, Operation] = {}
+        self.complete = False
+        """The oldest act is loaded."""
+
+    @property
+    def rows(self) -> list[Operation]:
+        """Newest first."""
+        return [self._by_id[number] for number in sorted(self._by_id, reverse=True)]
+
+    @property
+    def newest(self) -> OperationId | None:
+        return max(self._by_id, default=None)
+
+    @property
+    def oldest(self) -> OperationId | None:
+        return min(self._by_id, default=None)
+
+    @property
+    def unfinished(self) -> tuple[OperationId, ...]:
+        return tuple(o.id for o in self._by_id.values() if o.finished_at_ms is None)
+
+    def take(self, operations: Iterable[Operation]) -> bool:
+        """Add new rows and new versions of known ones. Returns whether anything is different."""
+        changed = {o.id: o for o in operations if self._by_id.get(o.id) != o}
+        self._by_id |= changed
+        return bool(changed)
+
+
+def read_newer(store: Store, newest: OperationId | None, unfinished: Iterable[OperationId]) -> list[Operation]:
+    """The newest page, whatever lies between it and `newest`, and how the unfinished stand now."""
+    found = store.operations(limit=PAGE)
+    while newest is not None and found and found[-1].id > newest + 1:
+        page = store.operations(limit=PAGE, before=found[-1].id)
+        if not page:
+            break
+        found += page
+    known = {operation.id for operation in found}
+    for number in unfinished:
+        if number not in known:
+            found += store.operations(limit=1, before=OperationId(number + 1))
+    return found
