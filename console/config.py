@@ -42,6 +42,8 @@ class EngineSettings:
     """Requests on the wire at once, all endpoints together."""
     transport: str = "pyreqwest"
     extra_ca_file: Path | None = None
+    stop_on_eof: bool = False
+    """End when standard input closes: an engine that must not outlive the process that started it."""
 
 
 def allowed_addresses(flags: Sequence[str], environ: Mapping[str, str] | None = None) -> tuple[str, ...]:

@@ -49,9 +49,9 @@ def demo(
         raise click.UsageError("demo makes a store of its own: --keep-store PATH says where, and keeps it")
     if invocation.json and not headless:
         raise click.UsageError("--json needs --headless")
-    if not headless:
-        from console.cli.opening import check_terminal
+    from console.cli.opening import check_terminal, show_console
 
+    if not headless:
         check_terminal(invocation.environ)
     from console.demo.run import run_demo
 
@@ -64,5 +64,12 @@ def demo(
             seed=seed,
             theme=theme,
             keep_store=None if keep_store is None else keep_store.absolute(),
-        )
+        ),
+        open_console=lambda path: show_console(
+            invocation,
+            path,
+            theme=theme,
+            read_only=False,
+            notice="receivers, events and an engine are running: try F, p, r",
+        ),
     )

@@ -1,6 +1,7 @@
 """`serve`, `status` and `stop`: the engine of a store."""
 
 import time
+from pathlib import Path
 from typing import Literal
 
 import click
@@ -45,7 +46,7 @@ _STATUS_FIELDS = (
 @click.option(
     "--max-in-flight",
     type=click.IntRange(1, 10_000),
-    default=256,
+    default=1024,
     show_default=True,
     metavar="N",
     help="Requests on the wire at once, all endpoints together.",
@@ -62,6 +63,13 @@ _STATUS_FIELDS = (
     type=click.Choice(["json", "console"]),
     help="Of the log on stderr. Default: console on a terminal, else json.",
 )
+@click.option(
+    "--ca-file",
+    type=click.Path(path_type=Path),
+    metavar="PEM",
+    help="Certificate authorities to trust beside this machine's own.",
+)
+@click.option("--stop-on-eof", is_flag=True, help="End when standard input closes, that is with the parent process.")
 @pass_invocation
 def serve(
     invocation: Invocation,
@@ -70,6 +78,8 @@ def serve(
     max_in_flight: int,
     transport: str,
     log_format: Literal["json", "console"] | None,
+    ca_file: Path | None,
+    stop_on_eof: bool,
 ) -> int:
     """Run the engine in the foreground, until SIGTERM or Ctrl-C: systemd, a container, a terminal.
 
@@ -85,6 +95,8 @@ def serve(
         drain_s=drain_s,
         max_in_flight=max_in_flight,
         transport=transport,
+        extra_ca_file=ca_file,
+        stop_on_eof=stop_on_eof,
     )
     return run_engine(settings, log_format=log_format)
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from console.cli.invocation import Invocation
 from console.config import EngineSettings, allowed_addresses
@@ -28,13 +29,25 @@ def open_console(invocation: Invocation, *, theme: str | None, read_only: bool, 
     # Here and not in the console: what is wrong with a store is a line on the shell, not a screen.
     open_store(path, read_only=read_only, create=not read_only).close()
     notice, started = _engine(invocation, start=not (read_only or no_engine))
+    return show_console(invocation, path, theme=theme, read_only=read_only, notice=notice, started_engine=started)
 
+
+def show_console(
+    invocation: Invocation,
+    path: Path,
+    *,
+    theme: str | None,
+    read_only: bool,
+    notice: str | None,
+    started_engine: bool = False,
+) -> int:
+    """Show the console on a store that is there, until the user leaves it. Returns the exit code."""
     from console.operations.actor import current_actor
     from console.ui.app import run_console
     from console.ui.session import Session
 
     session = Session(path, read_only=read_only, clock=invocation.clock, actor=current_actor())
-    return run_console(session, theme=theme, notice=notice, started_engine=started)
+    return run_console(session, theme=theme, notice=notice, started_engine=started_engine)
 
 
 def _engine(invocation: Invocation, *, start: bool) -> tuple[str | None, bool]:

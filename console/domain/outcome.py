@@ -77,7 +77,8 @@ class Response:
     body_truncated: bool
     """More body followed, which was not read."""
     first_byte_ms: float
-    """From the start of the attempt to the end of the response's head."""
+    """From the start of the attempt to the end of the response's head; the default transport reads the first 16 KiB of
+    the body together with it."""
     total_ms: float
     remote_address: str | None = None
     """The address that was connected to, when the transport knows it."""

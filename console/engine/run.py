@@ -108,6 +108,12 @@ async def _serve(settings: EngineSettings, policy: AddressPolicy, log: Filtering
         await writer.close()
 
 
+def _stop_at_eof(supervisor: Supervisor) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        supervisor.stop("standard input closed")
+
+
 def _make_transport(settings: EngineSettings, guard: AddressGuard, clock: Clock) -> Transport:
     kind = next(k for k in TRANSPORTS if k == settings.transport)
     try:
@@ -151,6 +157,8 @@ async def _deliver(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, supervisor.stop, signal.Signals(number).name)
+    if settings.stop_on_eof:
+        loop.add_reader(sys.stdin.fileno(), _stop_at_eof, supervisor)
     await supervisor.run()
     await writer.do(lambda store: store.release(epoch=epoch, now_ms=clock.now_ms()))
     log.info("stopped", epoch=epoch)

@@ -9,7 +9,8 @@ class Transport(Protocol):
     """Sends requests. Safe for any number of concurrent sends on one event loop.
 
     `send` never raises for what a network or a receiver does: that is a Failure. It raises
-    `asyncio.CancelledError` when cancelled, having let go of the connection.
+    `asyncio.CancelledError` at once when cancelled; the request itself may still arrive, and its connection is let go
+    at the latest when its total timeout is over.
     """
 
     async def send(self, request: Request) -> Outcome: ...
