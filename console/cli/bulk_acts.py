@@ -37,6 +37,11 @@ class _Act:
     default: tuple[DeliveryState, ...]
     run: Callable[..., int]
 
+    @property
+    def states(self) -> tuple[DeliveryState, ...]:
+        """The possible ones, in order."""
+        return tuple(state for state in DeliveryState if state in self.possible)
+
 
 _RETRY = _Act(verb="Retry", done="retried", possible=RETRYABLE, default=(DeliveryState.FAILED,), run=acts.retry)
 _CANCEL = _Act(
@@ -130,7 +135,8 @@ def _run(
         raise click.UsageError("give either ids or filters, not both")
     with invocation.writing() if not dry_run else invocation.reading() as store:
         where = _limited(store, _where(act, store, ids, flags), limit)
-        found = acts.preview(store, where).by_endpoint
+        # Named ones are counted only where the act can touch them.
+        found = acts.preview(store, replace(where, states=where.states or act.states)).by_endpoint
         names = {endpoint.id: endpoint.name for endpoint in store.endpoints()}
         by_name = {names.get(endpoint_id, endpoint_id): n for endpoint_id, n in found.items()}
         total = sum(found.values())
@@ -152,14 +158,13 @@ def _run(
 
 
 def _where(act: _Act, store: Store, ids: tuple[DeliveryId, ...], flags: DeliveryFlags) -> DeliveryFilter:
-    possible = tuple(state for state in DeliveryState if state in act.possible)
     if ids:
         for delivery_id in ids:
             store.delivery(delivery_id)
-        return DeliveryFilter(ids=tuple(dict.fromkeys(ids)), states=possible)
+        return DeliveryFilter(ids=tuple(dict.fromkeys(ids)))
     wrong = [state for state in flags.states if state not in act.possible]
     if wrong:
-        raise click.UsageError(f"--state {wrong[0]}: only {', '.join(possible)} deliveries can be {act.done}")
+        raise click.UsageError(f"--state {wrong[0]}: only {', '.join(act.states)} deliveries can be {act.done}")
     return replace(flags.resolve(store), states=flags.states or act.default)
 
 

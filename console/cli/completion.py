@@ -8,8 +8,6 @@ from console.cli.invocation import Invocation, pass_invocation
 from console.cli.output import say
 from console.config import APP
 
-_VARIABLE = f"_{APP}_COMPLETE".replace("-", "_").upper()
-
 
 @click.command(
     cls=ConsoleCommand,
@@ -25,8 +23,10 @@ def completion(invocation: Invocation, shell: str) -> int:
     """
     if invocation.json:
         raise click.UsageError("a completion script is no JSON")
+    from console.cli.main import COMPLETION_VARIABLE
+
     kind = get_completion_class(shell)
     assert kind is not None
     # Not kind.source: for bash that runs a bash to look at its version.
-    say(ShellComplete.source(kind(click.get_current_context().find_root().command, {}, APP, _VARIABLE)))
+    say(ShellComplete.source(kind(click.get_current_context().find_root().command, {}, APP, COMPLETION_VARIABLE)))
     return 0

@@ -64,7 +64,14 @@ ENDPOINTS = click.option(
 )
 TYPE = click.option("--type", "type_pattern", type=PATTERN, metavar="PATTERN", help="Of this event type: invoice.*")
 EVENT = click.option("--event", "event_id", type=EVENT_ID, metavar="ID", help="Of this event.")
-CAUSES = click.option("--cause", "causes", type=CAUSE, multiple=True, help="With this cause. Repeatable.")
+CAUSES = click.option(
+    "--cause",
+    "causes",
+    type=CAUSE,
+    multiple=True,
+    metavar="CAUSE",
+    help=f"With this cause: {', '.join(Cause)}. Repeatable.",
+)
 SINCE = click.option("--since", "since_ms", type=MOMENT, metavar="WHEN", help="From then on: 2h (ago) or an ISO time.")
 UNTIL = click.option("--until", "until_ms", type=MOMENT, metavar="WHEN", help="Before then.")
 LIMIT = click.option(

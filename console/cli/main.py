@@ -14,6 +14,7 @@ from console.config import APP
 from console.domain.errors import ConsoleError
 
 DEBUG_VARIABLE = "WEBHOOK_CONSOLE_DEBUG"
+COMPLETION_VARIABLE = "_WEBHOOK_CONSOLE_COMPLETE"
 FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
 _COMMANDS = {
@@ -78,16 +79,17 @@ def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
     """Run one command line. Every way to fail is one line on stderr, and an exit code."""
     try:
         try:
-            result = cli.main(list(arguments), prog_name=APP, standalone_mode=False, obj=invocation or Invocation())
+            return _invoke(arguments, invocation or Invocation())
         finally:
             sys.stdout.flush()
-        return result if isinstance(result, int) else 0
     except click.UsageError as problem:
         return _usage(problem)
     except click.ClickException as problem:
         error(problem.format_message())
         return FAILED
     except (click.Abort, KeyboardInterrupt):
+        if sys.stderr.isatty():
+            sys.stderr.write("\n")  # ends the line in which the terminal echoed ^C
         return INTERRUPTED
     except BrokenPipeError:
         _forget_stdout()
@@ -97,6 +99,18 @@ def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
             raise
         error(_one_line(problem))
         return FAILED
+
+
+def _invoke(arguments: Sequence[str], invocation: Invocation) -> int:
+    if COMPLETION_VARIABLE in os.environ:
+        cli.main(list(arguments), prog_name=APP, complete_var=COMPLETION_VARIABLE, obj=invocation)
+    # Not cli.main, which answers a broken pipe and an interrupt in its own way.
+    try:
+        with cli.make_context(APP, list(arguments), obj=invocation) as context:
+            result = cli.invoke(context)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    return result if isinstance(result, int) else 0
 
 
 def _usage(problem: click.UsageError) -> int:

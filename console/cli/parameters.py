@@ -1,5 +1,6 @@
 """What arguments and options may be, with their completion in the shell. A wrong value is a usage error."""
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -118,7 +119,7 @@ def _patterns(text: str) -> tuple[str, ...]:
 def _secret(text: str) -> str:
     """`@FILE` and `-` keep a secret out of the shell's history and of the process list."""
     if text == "-":
-        text = click.get_text_stream("stdin").readline().strip()
+        text = sys.stdin.readline().strip()
     elif text.startswith("@"):
         try:
             with click.open_file(text[1:], "r", encoding="utf-8") as file:

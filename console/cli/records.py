@@ -47,7 +47,7 @@ ENGINE_FIELDS = (
 )  # fmt: skip
 RATE_FIELDS = ("attempts", "ok", "errors", "rate_per_s", "success_ratio", "error_ratio", "p50_ms", "p95_ms", "p99_ms")
 
-REDACTED = "<redacted>"
+REDACTED = "[redacted]"
 
 
 def iso(epoch_ms: int | None) -> str | None:
@@ -56,6 +56,10 @@ def iso(epoch_ms: int | None) -> str | None:
         return None
     moment = datetime.fromtimestamp(epoch_ms // 1000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
+
+
+def _rounded(ms: float | None) -> float | None:
+    return None if ms is None else round(ms, 3)
 
 
 def path_text(path: Path) -> str:
@@ -176,8 +180,8 @@ def attempt_record(attempt: Attempt) -> Record:
         "status": attempt.status,
         "cause": attempt.cause,
         "detail": attempt.detail,
-        "total_ms": attempt.total_ms,
-        "first_byte_ms": attempt.first_byte_ms,
+        "total_ms": _rounded(attempt.total_ms),
+        "first_byte_ms": _rounded(attempt.first_byte_ms),
     }
 
 
@@ -236,7 +240,7 @@ def rates_record(bucket: Bucket, length_s: int) -> Record:
         "rate_per_s": round(bucket.attempts / length_s, 4),
         "success_ratio": None if ratio is None else bucket.ok / bucket.attempts,
         "error_ratio": ratio,
-        "p50_ms": bucket.percentile_ms(0.50),
-        "p95_ms": bucket.percentile_ms(0.95),
-        "p99_ms": bucket.percentile_ms(0.99),
+        "p50_ms": _rounded(bucket.percentile_ms(0.50)),
+        "p95_ms": _rounded(bucket.percentile_ms(0.95)),
+        "p99_ms": _rounded(bucket.percentile_ms(0.99)),
     }

@@ -104,16 +104,16 @@ def _print(report: Record, window: Window) -> None:
         Column(title="ENDPOINT", flexible=True),
         Column(title="STATE"),
         Column(title="ATTEMPTS", right=True),
-        Column(title="RATE", right=True),
+        Column(title="RATE", right=True, optional=True),
         Column(title="SUCCESS", right=True),
         Column(title="ERROR", right=True),
-        Column(title="P50", right=True),
+        Column(title="P50", right=True, optional=True),
         Column(title="P95", right=True),
-        Column(title="P99", right=True),
+        Column(title="P99", right=True, optional=True),
         Column(title="PENDING", right=True),
-        Column(title="SENDING", right=True),
+        Column(title="SENDING", right=True, optional=True),
         Column(title="FAILED", right=True),
-        Column(title="CAUSES", flexible=True),
+        Column(title="CAUSES", flexible=True, optional=True),
     )
     rows: list[list[Cell]] = [
         [

@@ -19,11 +19,12 @@ _NARROWEST = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """`flexible`: gives way when the terminal is too narrow."""
+    """`flexible`: gives way when the terminal is too narrow; `optional`: is left out when that is not enough."""
 
     title: str
     right: bool = False
     flexible: bool = False
+    optional: bool = False
 
 
 def terminal_width() -> int | None:
@@ -42,12 +43,30 @@ def print_table(columns: Sequence[Column], rows: Iterable[Sequence[Cell]], *, in
         return
     widths = [max(cell_len(c.title), *(cell_len(row[i]) for row in texts)) for i, c in enumerate(columns)]
     available = terminal_width()
+    kept = list(range(len(columns)))
     if available is not None:
+        kept = _kept(columns, widths, available - len(indent))
+        columns, widths = [columns[i] for i in kept], [widths[i] for i in kept]
         widths = _narrowed(columns, widths, available - len(indent))
-    titles = [column.title for column in columns]
-    _print_row(columns, widths, titles, ["strong"] * len(columns), indent)
+    _print_row(columns, widths, [column.title for column in columns], ["strong"] * len(columns), indent)
     for row_texts, row_styles in zip(texts, styles, strict=True):
-        _print_row(columns, widths, row_texts, row_styles, indent)
+        _print_row(columns, widths, [row_texts[i] for i in kept], [row_styles[i] for i in kept], indent)
+
+
+def _kept(columns: Sequence[Column], widths: Sequence[int], available: int) -> list[int]:
+    """Leave out optional columns, the last first, until the others fit when all that can give way has."""
+    kept = list(range(len(columns)))
+
+    def least() -> int:
+        return sum(min(widths[i], _NARROWEST) if columns[i].flexible else widths[i] for i in kept) + len(_GAP) * (
+            len(kept) - 1
+        )
+
+    for i in [i for i in reversed(kept) if columns[i].optional]:
+        if least() <= available:
+            break
+        kept.remove(i)
+    return kept
 
 
 def _narrowed(columns: Sequence[Column], widths: list[int], available: int) -> list[int]:

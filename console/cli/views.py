@@ -40,17 +40,26 @@ _DELIVERY_STYLES = {
 }
 
 
+def _seconds(epoch_ms: int) -> str:
+    """Local date and time as lists show it: the zone is that of the reader."""
+    return date_time(epoch_ms)[:19]
+
+
+def _milliseconds(epoch_ms: int) -> str:
+    return date_time(epoch_ms)[:23]
+
+
 def print_endpoints(endpoints: Sequence[Endpoint], gauges: Mapping[EndpointId, Gauge], now_ms: int) -> None:
     columns = (
         Column(title="NAME", flexible=True),
         Column(title="STATE"),
         Column(title="PENDING", right=True),
         Column(title="FAILED", right=True),
-        Column(title="LAST SUCCESS", right=True),
-        Column(title="LAST FAILURE", flexible=True),
-        Column(title="TYPES", flexible=True),
+        Column(title="LAST SUCCESS", right=True, optional=True),
+        Column(title="LAST FAILURE", flexible=True, optional=True),
+        Column(title="TYPES", flexible=True, optional=True),
         Column(title="URL", flexible=True),
-        Column(title="ID"),
+        Column(title="ID", optional=True),
     )
     rows: list[list[Cell]] = []
     for endpoint in endpoints:
@@ -89,7 +98,7 @@ def print_endpoint(endpoint: Endpoint, gauge: Gauge, now_ms: int) -> None:
             (f"{endpoint.state}, {age(now_ms, endpoint.state_since_ms)}{reason}", _ENDPOINT_STYLES[endpoint.state]),
         ),
         ("types", ", ".join(endpoint.types)),
-        ("schedule", ", ".join(duration(wait * 1000) for wait in policy.schedule_s)),
+        ("schedule", ", ".join(duration(wait * 1000) if wait else "at once" for wait in policy.schedule_s)),
         ("timeout", duration(policy.timeout_s * 1000)),
         ("max in flight", str(policy.max_in_flight)),
         ("secrets", ", ".join(redacted_secret(secret) for secret in endpoint.secrets)),
@@ -110,24 +119,22 @@ def print_endpoint(endpoint: Endpoint, gauge: Gauge, now_ms: int) -> None:
 def print_events(rows: Sequence[EventRow]) -> None:
     columns = (
         Column(title="ACCEPTED"),
-        Column(title="ID", flexible=True),
+        Column(title="ID"),
         Column(title="TYPE", flexible=True),
-        Column(title="SIZE", right=True),
-        Column(title="OWED", right=True),
+        Column(title="SIZE", right=True, optional=True),
         Column(title="DELIVERED", right=True),
         Column(title="FAILED", right=True),
-        Column(title="SOURCE"),
+        Column(title="SOURCE", optional=True),
     )
     print_table(
         columns,
         (
             [
-                date_time(row.accepted_at_ms),
+                _seconds(row.accepted_at_ms),
                 row.id,
                 row.type,
                 size(row.size_bytes),
-                exact(row.deliveries),
-                exact(row.delivered),
+                f"{exact(row.delivered)} of {exact(row.deliveries)}",
                 (exact(row.failed), "error" if row.failed else None),
                 row.source,
             ]
@@ -163,8 +170,8 @@ def print_deliveries(rows: Sequence[Delivery], now_ms: int, *, indent: str = "")
         Column(title="TRIES", right=True),
         Column(title="LAST", flexible=True),
         Column(title="NEXT", flexible=True),
-        Column(title="CREATED"),
-        Column(title="EVENT", flexible=True),
+        Column(title="CREATED", optional=True),
+        Column(title="EVENT", optional=True),
     )
     print_table(
         columns,
@@ -177,7 +184,7 @@ def print_deliveries(rows: Sequence[Delivery], now_ms: int, *, indent: str = "")
                 exact(row.attempts),
                 last_result(row),
                 next_try(row, now_ms),
-                date_time(row.created_at_ms),
+                _seconds(row.created_at_ms),
                 row.event_id,
             ]
             for row in rows
@@ -234,16 +241,16 @@ def print_attempts(rows: Sequence[Attempt]) -> None:
         Column(title="TOOK", right=True),
         Column(title="ENDPOINT", flexible=True),
         Column(title="TYPE", flexible=True),
-        Column(title="TRY", right=True),
+        Column(title="TRY", right=True, optional=True),
         Column(title="ID"),
-        Column(title="DELIVERY"),
-        Column(title="DETAIL", flexible=True),
+        Column(title="DELIVERY", optional=True),
+        Column(title="DETAIL", flexible=True, optional=True),
     )
     print_table(
         columns,
         (
             [
-                date_time(row.started_at_ms),
+                _milliseconds(row.started_at_ms),
                 attempt_result(row),
                 duration(row.total_ms),
                 row.endpoint_name,
@@ -335,14 +342,14 @@ def print_operations(rows: Sequence[Operation]) -> None:
         Column(title="TARGET", flexible=True),
         Column(title="DONE", right=True),
         Column(title="RESULT", flexible=True),
-        Column(title="REASON", flexible=True),
+        Column(title="REASON", flexible=True, optional=True),
         Column(title="WHO", flexible=True),
     )
     print_table(
         columns,
         (
             [
-                date_time(row.started_at_ms),
+                _seconds(row.started_at_ms),
                 row.kind.value,
                 row.target,
                 exact(row.done),

@@ -1,0 +1,122 @@
+"""The help, its examples, and the shell's completion."""
+
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from console.cli.commands import ConsoleCommand, ConsoleGroup
+from console.cli.main import cli
+from console.store import Store
+from tests.cli.support import SECRET, CommandLine, make_endpoint
+
+
+def walk(command: click.Command, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+    yield path, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
+            yield from walk(child, (*path, name))
+
+
+ALL = list(walk(cli))
+EXAMPLES = [
+    (path, example)
+    for path, command in ALL
+    if isinstance(command, ConsoleCommand | ConsoleGroup)
+    for example in command.examples
+]
+EXPECTED = [
+    "attempts", "attempts-list", "attempts-show", "attempts-tail", "completion", "deliveries", "deliveries-cancel",
+    "deliveries-list", "deliveries-retry", "deliveries-show", "demo", "endpoints", "endpoints-add", "endpoints-edit",
+    "endpoints-list", "endpoints-pause", "endpoints-remove", "endpoints-resume", "endpoints-show", "endpoints-test",
+    "events", "events-list", "events-show", "operations", "operations-list", "send", "serve", "stats", "status",
+    "stop",
+]  # fmt: skip
+
+
+def test_every_command_is_there() -> None:
+    assert sorted("-".join(path) for path, _ in ALL if path) == EXPECTED
+
+
+@pytest.mark.parametrize(("path", "command"), ALL, ids=lambda value: "-".join(value) if type(value) is tuple else "")
+def test_help_has_examples_and_the_shared_options(
+    console: CommandLine, path: tuple[str, ...], command: click.Command
+) -> None:
+    result = console(*path, "--help")
+    assert result.code == 0
+    assert "Examples:" in result.out
+    assert "--store PATH" in result.out
+    assert "--json" in result.out
+    assert command.help
+
+
+@pytest.mark.parametrize(("path", "example"), EXAMPLES, ids=[example or "console" for _, example in EXAMPLES])
+def test_examples_parse(
+    console: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: tuple[str, ...], example: str
+) -> None:
+    (tmp_path / "events.ndjson").write_text("")
+    (tmp_path / "secret.txt").write_text(SECRET)
+    monkeypatch.chdir(tmp_path)
+    called: list[str] = []
+    monkeypatch.setattr("console.cli.opening.open_console", lambda *_args, **_flags: called.append("console"))
+    for where, command in ALL:
+        if where and not isinstance(command, click.Group):
+            monkeypatch.setattr(command, "callback", recorder(called, " ".join(where)))
+    words = shlex.split(example)
+    words = words[: words.index(">")] if ">" in words else words
+    result = console(*words)
+    assert (result.code, result.err) == (0, "")
+    (name,) = called
+    assert example.startswith(name) or name == "console"
+    assert not path or name.startswith(" ".join(path))
+
+
+def recorder(called: list[str], name: str) -> Any:
+    def record(**_values: object) -> int:
+        called.append(name)
+        return 0
+
+    return record
+
+
+def completions(words: str, console: CommandLine, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    monkeypatch.setenv("_WEBHOOK_CONSOLE_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split(" ")) - 1))
+    with pytest.raises(SystemExit):
+        console()
+    out, _ = console._captured()
+    return [line.partition(",")[2] for line in out.splitlines() if line]
+
+
+def test_completion_knows_endpoints_states_and_causes(
+    console: CommandLine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_endpoint(store, "billing")
+    make_endpoint(store, "crm")
+    assert completions("webhook-console endpoints show ", console, monkeypatch) == ["billing", "crm"]
+    assert completions("webhook-console endpoints pause bi", console, monkeypatch) == ["billing"]
+    assert completions("webhook-console deliveries list --state f", console, monkeypatch) == ["failed"]
+    assert completions("webhook-console deliveries retry --cause timeout_", console, monkeypatch) == [
+        "timeout_connect",
+        "timeout_read",
+    ]
+    assert "deliveries" in completions("webhook-console de", console, monkeypatch)
+
+
+def test_completion_without_a_store_is_silent(console: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert completions("webhook-console endpoints show ", console, monkeypatch) == []
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_script(console: CommandLine, shell: str) -> None:
+    result = console("completion", shell)
+    assert result.code == 0
+    assert "_WEBHOOK_CONSOLE_COMPLETE" in result.out
+    assert result.err == ""
