@@ -59,6 +59,11 @@ def failed(cause: Cause = Cause.HTTP_4XX, status: int | None = 422) -> Failed:
     return Failed(cause=cause, status=status, detail="HTTP 422", why="schedule exhausted after 10 tries")
 
 
+def gone() -> Failed:
+    """The verdict of a 410."""
+    return Failed(cause=Cause.GONE, status=410, detail="HTTP 410", why="410 Gone", disable_endpoint=True)
+
+
 def make_exchange(**given: Any) -> Exchange:
     return Exchange(
         **{
@@ -88,11 +93,16 @@ def make_completed(claimed: Claimed, verdict: Verdict, *, now_ms: int = NOW_MS, 
     )
 
 
+def claim_all(store: Store, epoch: int, *endpoints: Endpoint, now_ms: int = NOW_MS, limit: int = 1000) -> list[Claimed]:
+    """Claim what is due at these endpoints, or at every one."""
+    orders = [ClaimOrder(endpoint_seq=e.seq, limit=limit) for e in endpoints or store.endpoints()]
+    return store.claim(orders, epoch=epoch, now_ms=now_ms)
+
+
 def attempt_all(
     store: Store, epoch: int, verdict: Verdict, *, now_ms: int = NOW_MS, limit: int = 1000
 ) -> list[Claimed]:
     """Claim what is due at every endpoint and complete each claim with one verdict."""
-    orders = [ClaimOrder(endpoint_seq=e.seq, limit=limit) for e in store.endpoints()]
-    claimed = store.claim(orders, epoch=epoch, now_ms=now_ms)
+    claimed = claim_all(store, epoch, now_ms=now_ms, limit=limit)
     store.complete([make_completed(c, verdict, now_ms=now_ms) for c in claimed], epoch=epoch)
     return claimed

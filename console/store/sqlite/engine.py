@@ -190,6 +190,7 @@ class EngineQueries(Queries):
     def complete(self, completed: Sequence[Completed], *, epoch: int) -> int:
         with self.transaction():
             self._refuse_if_fenced(epoch)
+            completed = _first_of_each(completed)
             moved = self._connection.run_rows(_COMPLETE, [_delivery_row(c, epoch) for c in completed])
             if moved != len(completed):
                 completed = self._just_moved(completed, epoch)
@@ -203,7 +204,7 @@ class EngineQueries(Queries):
 
     def _just_moved(self, completed: Sequence[Completed], epoch: int) -> list[Completed]:
         """Those that the statement before has moved: whose attempt has not ended yet, and is their delivery's last."""
-        ours = {c.claimed.attempt_id: c for c in reversed(completed)}
+        ours = {c.claimed.attempt_id: c for c in completed}
         rows = self._connection.rows(_STILL_OPEN, (json.dumps(list(ours)), epoch))
         return [ours[AttemptId(id_)] for (id_,) in rows]
 
@@ -268,6 +269,14 @@ class EngineQueries(Queries):
         current = self._connection.value(_EPOCH)
         if current != epoch:
             raise FencedError(f"{self.path}: engine {current} has taken over from this one ({epoch}): it stops")
+
+
+def _first_of_each(completed: Sequence[Completed]) -> Sequence[Completed]:
+    """One outcome for each attempt: of two rows for one delivery, SQLite would take either."""
+    first: dict[AttemptId, Completed] = {}
+    for c in completed:
+        first.setdefault(c.claimed.attempt_id, c)
+    return completed if len(first) == len(completed) else list(first.values())
 
 
 def _state_after(verdict: Delivered | Retry | Failed) -> str:

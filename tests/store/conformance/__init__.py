@@ -1,0 +1,1 @@
+"""What every backend must do, written against `console.store.protocol` alone."""

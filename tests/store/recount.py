@@ -1,0 +1,87 @@
+"""The oracle of the counters: everything counted again from the rows themselves."""
+
+from collections import Counter, defaultdict
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from console.domain.ids import EndpointId
+from console.domain.outcome import Cause
+from console.domain.rates import MINUTE, SECOND, SLOTS, Bucket, slot_of, total_of
+from console.store.protocol import Store
+from console.store.sqlite.library import sqlite3
+
+FOREVER_S = 2**40
+
+_DELIVERIES = "SELECT p.id, state_, count(*) FROM (SELECT endpoint AS e, state AS state_ FROM deliveries) \
+JOIN endpoints p ON p.seq = e WHERE p.removed_at IS NULL GROUP BY p.id, state_"
+_ATTEMPTS = "SELECT p.id, a.ended_at, a.total_ms, a.cause FROM attempts a JOIN endpoints p ON p.seq = a.endpoint \
+WHERE a.ended_at IS NOT NULL"
+
+
+def read(path: Path, sql: str) -> list[tuple[Any, ...]]:
+    """Rows, over a connection that shares nothing with the code under test."""
+    with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def _buckets(path: Path, width: int) -> dict[EndpointId | None, list[Bucket]]:
+    """By endpoint, and of all together under None."""
+    cells: dict[EndpointId | None, dict[int, list[Bucket]]] = defaultdict(lambda: defaultdict(list))
+    nothing = (0,) * SLOTS
+    for (accepted_at,) in read(path, "SELECT accepted_at FROM events"):
+        start = accepted_at // 1000 // width * width
+        cells[None][start].append(Bucket(start_s=start, accepted=1, ok=0, failed=0, histogram=nothing))
+    for endpoint, ended_at, total_ms, cause in read(path, _ATTEMPTS):
+        start = ended_at // 1000 // width * width
+        slot = None if total_ms is None else slot_of(total_ms)
+        one = Bucket(
+            start_s=start,
+            accepted=0,
+            ok=int(cause is None),
+            failed=int(cause is not None),
+            histogram=tuple(int(i == slot) for i in range(SLOTS)),
+        )
+        cells[endpoint][start].append(one)
+        cells[None][start].append(one)
+    return {
+        endpoint: [total_of(ones, start) for start, ones in sorted(by_start.items())]
+        for endpoint, by_start in cells.items()
+    }
+
+
+def _causes(path: Path) -> dict[EndpointId, dict[Cause, int]]:
+    found: dict[EndpointId, dict[Cause, int]] = defaultdict(Counter)
+    for endpoint, _, _, cause in read(path, _ATTEMPTS):
+        if cause is not None:
+            found[endpoint][Cause(cause)] += 1
+    return {endpoint: dict(counts) for endpoint, counts in found.items()}
+
+
+def assert_gauges_agree(store: Store) -> None:
+    """Each endpoint's gauge says what its deliveries say."""
+    counted: dict[EndpointId, dict[str, int]] = {e.id: {} for e in store.endpoints()}
+    for endpoint, state, count in read(store.path, _DELIVERIES):
+        counted[endpoint][state] = count
+    shown = {
+        id_: {
+            state: count
+            for state in ("pending", "sending", "delivered", "failed", "cancelled")
+            if (count := getattr(gauge, state))
+        }
+        for id_, gauge in store.gauges().items()
+    }
+    assert shown == counted
+
+
+def assert_rates_agree(store: Store) -> None:
+    """Buckets, totals and causes say what the attempts say."""
+    for width in (SECOND, MINUTE):
+        counted = _buckets(store.path, width)
+        assert store.buckets(since_s=0, until_s=FOREVER_S, width_s=width) == counted.get(None, [])
+        for endpoint in store.endpoints():
+            shown = store.buckets(since_s=0, until_s=FOREVER_S, width_s=width, endpoint=endpoint.id)
+            assert shown == counted.get(endpoint.id, [])
+        totals = {id_: total_of(buckets, 0) for id_, buckets in counted.items() if id_ is not None}
+        assert store.totals_by_endpoint(since_s=0, until_s=FOREVER_S, width_s=width) == totals
+    assert store.causes(since_s=0, until_s=FOREVER_S) == _causes(store.path)
