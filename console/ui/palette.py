@@ -1,5 +1,6 @@
 """The command palette: the keys of this place, and what is reached by name or by id, in one list."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -13,7 +14,7 @@ from textual.style import Style
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.errors import ConsoleError, InvalidInputError
 from console.domain.ids import AttemptId, DeliveryId, check_event_id, format_number, parse_number
-from console.domain.rates import WINDOWS, Window
+from console.domain.rates import Window
 from console.ui.format import inline
 from console.ui.inspection import delivery_of_event
 from console.ui.keys import key_name
@@ -21,9 +22,14 @@ from console.ui.screens.inspector import InspectorScreen
 from console.ui.screens.operations import OperationsScreen
 from console.ui.steering import pause_or_resume, say, send_test_event, session_of
 from console.ui.themes import PREFIX
+from console.ui.widgets.header import SHOWN_WINDOWS
 
 _MOVING = ("lines.", "tree.")
 """What keys of these are for needs no entry while nothing is searched."""
+
+
+ABOVE_ALL = 1e9
+"""A score no fuzzy match reaches: the id that was typed comes first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,40 +59,53 @@ class ConsoleCommands(Provider):
 
     def __init__(self, screen: Screen[Any], match_style: Style | None = None) -> None:
         super().__init__(screen, match_style)
-        self._endpoints: list[Endpoint] = []
-
-    async def startup(self) -> None:
-        """Read the endpoints' names; a store that cannot be read leaves the other commands."""
-        try:
-            self._endpoints = await session_of(self.app).read(lambda store: store.endpoints())
-        except ConsoleError as error:
-            say(self.app, str(error), warn=True)
+        self._reading: asyncio.Future[list[Endpoint]] | None = None
 
     async def discover(self) -> Hits:
-        for command in self._commands():
+        for command in self._commands(await self._endpoints()):
             if not command.aside:
                 yield DiscoveryHit(_shown(command, Content(command.title)), command.run, text=command.title)
 
     async def search(self, query: str) -> Hits:
         for command in commands_by_id(self.app, query):
-            yield Hit(1.0, Content(command.title), command.run, text=command.title)
+            yield Hit(ABOVE_ALL, Content(command.title), command.run, text=command.title)
         matcher = self.matcher(query)
-        for command in self._commands():
+        for command in self._commands(await self._endpoints()):
             score, highlighted = _highlight(matcher, command.title)
             if score > 0:
                 yield Hit(score, _shown(command, highlighted), command.run, text=command.title)
 
-    def _commands(self) -> Iterator[Command]:
+    async def shutdown(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _endpoints(self) -> list[Endpoint]:
+        """The endpoints, read once. Not in `startup`: a search that is given up for the next key cancels what it waits
+        for, and Textual leaves out for good a provider whose startup was cancelled."""
+        if self._reading is None:
+            self._reading = asyncio.ensure_future(_read_endpoints(self.app))
+        return await asyncio.shield(self._reading)
+
+    def _commands(self, endpoints: list[Endpoint]) -> Iterator[Command]:
         seen: set[str] = set()
         for group in (
             commands_of_keys(self.screen),
             commands_of_app(self.app),
-            commands_of_endpoints(self.app, self._endpoints),
+            commands_of_endpoints(self.app, endpoints),
         ):
             for command in group:
                 if command.title not in seen:
                     seen.add(command.title)
                     yield command
+
+
+async def _read_endpoints(app: App[Any]) -> list[Endpoint]:
+    """None of them when the store cannot be read: that leaves the other commands."""
+    try:
+        return await session_of(app).read(lambda store: store.endpoints())
+    except ConsoleError as error:
+        say(app, str(error), warn=True)
+        return []
 
 
 def commands_of_keys(screen: Screen[Any]) -> Iterator[Command]:
@@ -95,7 +114,12 @@ def commands_of_keys(screen: Screen[Any]) -> Iterator[Command]:
     runs: dict[tuple[str, str], tuple[Callable[[], Any], bool]] = {}
     for key, active in screen.active_bindings.items():
         binding = active.binding
-        if binding.system or not binding.description or not active.enabled or "palette" in binding.action:
+        if (
+            binding.system
+            or not binding.description
+            or not active.enabled
+            or binding.action.endswith("command_palette")
+        ):
             continue
         name = (binding.action, binding.description)
         keys.setdefault(name, []).append(key_name(key))
@@ -120,7 +144,7 @@ def commands_of_app(app: App[Any]) -> Iterator[Command]:
         yield Command(title="Open failures", run=lambda: host.action_open_failures())
     yield Command(title="Open operations", run=_operations(app))
     if hasattr(app, "choose_window"):
-        for window in WINDOWS:
+        for window in SHOWN_WINDOWS:
             yield Command(title=f"Rates of the last {window.label}", run=_window(host, window), aside=True)
     for theme in sorted(app.available_themes):
         if theme.startswith(PREFIX):

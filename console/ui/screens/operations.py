@@ -41,9 +41,9 @@ _COLUMNS = (
     Column(key="when", title="when", width=14),
     Column(key="who", title="who", width=10, flex=2),
     Column(key="what", title="what", width=11),
-    Column(key="target", title="target", width=13, flex=3),
-    Column(key="reason", title="reason", width=10, flex=3),
-    Column(key="result", title="result", width=12, flex=2),
+    Column(key="target", title="target", width=12, flex=3),
+    Column(key="reason", title="reason", width=9, flex=3),
+    Column(key="result", title="result", width=15, flex=2),
 )
 
 
@@ -248,6 +248,15 @@ class OperationScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         self.query_one(ReadingView).show(operation_lines(self._operation))
+        self.call_after_refresh(self._fit)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._fit)
+
+    def _fit(self) -> None:
+        """As high as the text, as far as the screen has room for it and its frame."""
+        view = self.query_one(ReadingView)
+        view.styles.height = max(1, min(view.line_count, self.size.height - 10))
 
     def action_close(self) -> None:
         self.dismiss()

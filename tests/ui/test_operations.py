@@ -1,0 +1,181 @@
+"""The audit screen: newest first, filtered, paged, live, and nothing raw."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from console.domain.operation import OperationKind
+from console.operations.endpoints import pause_endpoint
+from console.ui.audit import PAGE, matches, operation_lines, result_cell
+from console.ui.screens import operations
+from console.ui.screens.operations import OperationScreen, OperationsScreen
+from tests.ui.inspected import HOSTILE, Host, Scene, assert_nothing_raw, make_scene, seen_on, until
+
+NARROW, WIDE = (80, 24), (120, 40)
+Open = Callable[..., AbstractAsyncContextManager[tuple[Host, Pilot[None]]]]
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "LOOK_EVERY_S", 0.05)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Scene]:
+    scene = make_scene(tmp_path)
+    yield scene
+    scene.store.close()
+
+
+def retried(
+    scene: Scene, *, target: str = "state:failed", done: int = 12, finished: bool = True, actor: str = "bob"
+) -> None:
+    """One bulk retry in the log."""
+    now = scene.clock.now_ms()
+    number = scene.store.begin_operation(
+        OperationKind.DELIVERY_RETRY, actor=actor, target=target, reason=None, now_ms=now
+    )
+    scene.store.progress_operation(
+        number,
+        done=done,
+        result=f"{done} deliveries" if finished else None,
+        finished_at_ms=now + 1500 if finished else None,
+    )
+
+
+@pytest.fixture
+def opened(scene: Scene) -> Open:
+    @asynccontextmanager
+    async def open_at(size: tuple[int, int] = WIDE) -> AsyncIterator[tuple[Host, Pilot[None]]]:
+        app = scene.host()
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await app.push_screen(OperationsScreen())
+            await until(pilot, lambda: "Reading…" not in seen_on(app))
+            yield app, pilot
+
+    return open_at
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_each_act_says_who_what_whom_why_and_the_result(
+    opened: Open, scene: Scene, size: tuple[int, int]
+) -> None:
+    pause_endpoint(scene.store, scene.crm.id, actor="ada@box", reason="deploy", now_ms=scene.clock.now_ms())
+    retried(scene)
+    retried(scene, done=1234, finished=False)
+    async with opened(size) as (app, _):
+        lines = seen_on(app).splitlines()
+        rows = [line for line in lines if "11-14 22:13:28" in line]
+        assert len(rows) == 3
+        assert "1,234 so" in rows[0]
+        assert "12 deliverie" in rows[1]
+        for part in ("ada@box", "pause", "crm", "deploy", "active → paused"):
+            assert part in rows[2]
+        assert "data live" in lines[0]
+        assert "Operations" in lines[0]
+
+
+async def test_an_empty_log_says_so(opened: Open) -> None:
+    async with opened(NARROW) as (app, _):
+        assert "Nobody has done anything yet." in seen_on(app)
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_enter_shows_the_whole_row_and_escape_closes_it(
+    opened: Open, scene: Scene, size: tuple[int, int]
+) -> None:
+    target = "endpoint:" + "x" * 120
+    retried(scene, target=target)
+    async with opened(size) as (app, pilot):
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, OperationScreen) and "(1.5s)" in seen_on(app))
+        shown = seen_on(app)
+        assert "delivery_retry" in shown
+        assert "Esc closes" in shown
+        assert shown.count("x" * 40) >= 2
+        assert shown.count("x") >= 120
+        await pilot.press("escape")
+        await until(pilot, lambda: isinstance(app.screen, OperationsScreen))
+
+
+async def test_slash_filters_and_escape_clears_then_leaves(opened: Open, scene: Scene) -> None:
+    pause_endpoint(scene.store, scene.crm.id, actor="ada@box", reason="deploy", now_ms=scene.clock.now_ms())
+    retried(scene)
+    async with opened(NARROW) as (app, pilot):
+        await pilot.press("slash", *"ADA pau")
+        await until(pilot, lambda: "deploy" in seen_on(app) and "12 deliverie" not in seen_on(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen.focused is app.screen.query_one("LineTable"))
+        assert "filter: ADA pau" in seen_on(app)
+        await pilot.press("slash", *"zzz")
+        await until(pilot, lambda: "Nothing matches the filter." in seen_on(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: "12 deliverie" in seen_on(app))
+        assert app.screen.query_one(Input).value == ""
+        assert isinstance(app.screen, OperationsScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda: not isinstance(app.screen, OperationsScreen))
+
+
+async def test_what_happens_meanwhile_appears_on_top_and_progress_moves(opened: Open, scene: Scene) -> None:
+    number = scene.store.begin_operation(
+        OperationKind.DELIVERY_RETRY, actor="bob", target="all", reason=None, now_ms=scene.clock.now_ms()
+    )
+    async with opened() as (app, pilot):
+        assert "… 0 so far" in seen_on(app)
+        # Pushed off the newest page, it is looked at by itself.
+        with scene.store.transaction():
+            for _ in range(PAGE + 5):
+                retried(scene)
+        scene.store.progress_operation(number, done=77, result="77 deliveries", finished_at_ms=scene.clock.now_ms())
+        await until(pilot, lambda: "206" in seen_on(app))
+        await pilot.press("G")
+        await until(pilot, lambda: "77 deliveries" in seen_on(app))
+
+
+async def test_older_pages_are_read_as_they_are_scrolled_to(opened: Open, scene: Scene) -> None:
+    with scene.store.transaction():
+        for i in range(2 * PAGE + 30):
+            retried(scene, target=f"number-{i:04d}")
+    async with opened() as (app, pilot):
+        assert f"{PAGE}+" in seen_on(app)
+        assert "number-0429" in seen_on(app)
+        await pilot.press("G")
+        await until(pilot, lambda: f"{2 * PAGE}+" in seen_on(app))
+        await pilot.press("G")
+        await until(pilot, lambda: "430" in seen_on(app) and "430+" not in seen_on(app))
+        await pilot.press("G")
+        await until(pilot, lambda: "number-0000" in seen_on(app))
+
+
+async def test_a_filter_searches_what_is_not_loaded_yet(opened: Open, scene: Scene) -> None:
+    with scene.store.transaction():
+        for i in range(2 * PAGE + 30):
+            retried(scene, target=f"number-{i:04d}")
+    async with opened() as (app, pilot):
+        await pilot.press("slash", *"number-0003")
+        await until(pilot, lambda: "12 deliveries" in seen_on(app) and "number-0003" in seen_on(app).splitlines()[3])
+
+
+@pytest.mark.parametrize("size", [NARROW, WIDE])
+async def test_hostile_names_are_shown_and_never_obeyed(opened: Open, scene: Scene, size: tuple[int, int]) -> None:
+    retried(scene, target=HOSTILE, actor=HOSTILE)
+    async with opened(size) as (app, pilot):
+        assert_nothing_raw(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(app.screen, OperationScreen) and "evil[bold]$x[/]" in seen_on(app))
+        assert_nothing_raw(app)
+
+
+def test_every_kind_has_words(scene: Scene) -> None:
+    for kind in OperationKind:
+        scene.store.begin_operation(kind, actor="ada", target="t", reason=None, now_ms=scene.clock.now_ms())
+    for operation in scene.store.operations(limit=50):
+        assert operation_lines(operation)
+        assert result_cell(operation)[0] == "… 0 so far"
+        assert matches(operation, f"ada {operation.kind}")
+        assert not matches(operation, "ada eve")
