@@ -68,7 +68,7 @@ def _in_chunks(
             store.progress_operation(
                 operation,
                 done=done,
-                result=f"{done} deliveries" if finished else None,
+                result=f"{done} {'delivery' if done == 1 else 'deliveries'}" if finished else None,
                 finished_at_ms=clock.now_ms() if finished else None,
             )
         if progress is not None:
