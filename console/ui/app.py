@@ -20,7 +20,7 @@ from textual.binding import Binding, BindingType  # noqa: E402
 from textual.command import Provider  # noqa: E402
 
 from console.ui import themes  # noqa: E402
-from console.ui.format import one_line  # noqa: E402
+from console.ui.format import inline, one_line  # noqa: E402
 from console.ui.messages import EndAsked, FeedChanged  # noqa: E402
 from console.ui.screens.home import HomeScreen  # noqa: E402
 from console.ui.screens.live_screen import LiveScreen  # noqa: E402
@@ -51,12 +51,11 @@ class ConsoleApp(App[int]):
 
     TITLE = "webhook-console"
     CSS_PATH = Path(__file__).with_name("app.tcss")
-    ENABLE_COMMAND_PALETTE = True
-    COMMAND_PALETTE_BINDING = "ctrl+p"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark,f1", "help", "Help", id="app.help"),
-        Binding("colon", "command_palette", "Commands", show=False, id="app.commands"),
+        Binding("a", "open_operations", "Audit log", show=False, id="app.operations"),
+        Binding("colon,ctrl+p", "command_palette", "Commands", show=False, id="app.commands"),
         Binding("q", "back_or_quit", "Quit", id="app.quit"),
         Binding("ctrl+q", "ask_to_quit", "Quit at once", show=False, priority=True, id="app.quit-now"),
     ]
@@ -163,12 +162,31 @@ class ConsoleApp(App[int]):
 
         self.push_screen(InspectorScreen(delivery_id, attempt_id))
 
+    def action_open_home(self) -> None:
+        """Back to the root, whatever is open."""
+        while not isinstance(self.screen, HomeScreen) and len(self.screen_stack) > 2:
+            self.pop_screen()
+
+    def action_open_failures(self) -> None:
+        """Home, and the failures above it."""
+        self.action_open_home()
+        if isinstance(self.screen, HomeScreen):
+            self.screen.action_failures()
+
+    def action_open_operations(self) -> None:
+        """The audit log."""
+        from console.ui.screens.operations import OperationsScreen
+
+        if not isinstance(self.screen, OperationsScreen):
+            self.push_screen(OperationsScreen())
+
     def action_help(self) -> None:
         from console.ui.keys import keys_here
         from console.ui.screens.help import HelpScreen
 
-        crumbs = self.screen.crumbs if isinstance(self.screen, LiveScreen) else (type(self.screen).__name__,)
-        self.push_screen(HelpScreen(" › ".join(crumbs), keys_here(self.screen)))
+        if not isinstance(self.screen, HelpScreen):
+            crumbs: tuple[str, ...] = getattr(self.screen, "crumbs", ())
+            self.push_screen(HelpScreen(inline(" › ".join(crumbs)), keys_here(self.screen)))
 
     async def action_back_or_quit(self) -> None:
         """Back, as Esc does; quit where there is nothing to go back from."""

@@ -70,12 +70,17 @@ def keys_here(screen: Screen[object]) -> list[KeyHelp]:
     found: dict[tuple[str, str], KeyHelp] = {}
     for key, active in screen.active_bindings.items():
         binding = active.binding
-        if binding.system or not binding.description or not active.enabled:
+        # Textual's own bindings have no id: scrolling sideways and the like, which nothing here needs.
+        if binding.id is None or binding.system or not binding.description or not active.enabled:
             continue
-        group = GROUPS.get((binding.id or "").split(".")[0], HERE)
+        group = GROUPS.get(binding.id.split(".")[0], HERE)
         known = found.get((binding.action, binding.description))
         found[binding.action, binding.description] = KeyHelp(
-            keys=(*(known.keys if known else ()), key_name(key)),
+            keys=tuple(
+                sorted(
+                    (*(known.keys if known else ()), key_name(key)), key=lambda name: (not name.isascii(), len(name))
+                )
+            ),
             action=binding.action,
             description=binding.description,
             group=group,

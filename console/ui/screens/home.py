@@ -42,6 +42,7 @@ class HomeScreen(LiveScreen):
         Binding("z", "maximise", "Maximise", id="home.maximise"),
         Binding("s", "pause_view", "Pause view", id="home.pause-view"),
         Binding("escape", "back", "Back", show=False, id="home.back"),
+        Binding("tab,shift+tab", "app.focus_next", "Other pane", show=False, id="home.other-pane"),
     ]
 
     def __init__(self) -> None:

@@ -118,6 +118,8 @@ class LiveScreen(Screen[None]):
         self.console.choose_window(SHOWN_WINDOWS[index])
 
     def action_other_window(self, step: int) -> None:
-        index = SHOWN_WINDOWS.index(self.console.window) + step
-        if 0 <= index < len(SHOWN_WINDOWS):
-            self.action_window(index)
+        """The next longer or shorter window of those that have a key."""
+        now_s = self.console.window.length_s
+        others = [window for window in SHOWN_WINDOWS[::step] if (window.length_s - now_s) * step > 0]
+        if others:
+            self.console.choose_window(others[0])

@@ -29,9 +29,9 @@ COLUMNS = (
     Column(key="time", title="TIME", width=12),
     Column(key="endpoint", title="ENDPOINT", width=14, flex=2),
     Column(key="type", title="EVENT TYPE", width=17, flex=3),
-    Column(key="result", title="RESULT", width=18),
+    Column(key="result", title="RESULT", width=17),
     Column(key="took", title="TOOK", width=6, align="right"),
-    Column(key="try", title="TRY", width=4, align="right"),
+    Column(key="try", title="TRY", width=3, align="right"),
     Column(key="detail", title="DETAIL", width=20, flex=4, priority=1),
 )
 
@@ -202,6 +202,11 @@ class AttemptTail(LineTable[TailRow]):
         super().__init__(
             COLUMNS, source=self._list, row_key=row_key, render_cell=render_attempt, tail=True, empty="", id=id
         )
+
+    @property
+    def content_width(self) -> int:
+        # Without the scrollbar, which the size of a ScrollView holds too.
+        return self.scrollable_content_region.width
 
     def model_changed(self, *, added: int = 0) -> None:
         """The model has other rows."""

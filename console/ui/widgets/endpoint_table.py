@@ -29,11 +29,11 @@ EMPTY = "No endpoint yet. In another shell:\n\nwebhook-console endpoints add URL
 LOADING = "reading the store …"
 
 COLUMNS = (
-    Column(key="name", title="ENDPOINT", width=14, flex=3, sortable=True, sort_letter="N"),
+    Column(key="name", title="ENDPOINT", width=16, flex=3, sortable=True, sort_letter="N"),
     Column(key="state", title="STATE", width=10, sortable=True, sort_letter="S"),
-    Column(key="rate", title="OK/S", width=7, align="right", sortable=True, descending_first=True),
-    Column(key="errors", title="ERR%", width=6, align="right", sortable=True, sort_letter="E", descending_first=True),
-    Column(key="p95", title="P95", width=6, align="right", sortable=True, descending_first=True),
+    Column(key="rate", title="OK/S", width=5, align="right", sortable=True, descending_first=True),
+    Column(key="errors", title="ERR%", width=5, align="right", sortable=True, sort_letter="E", descending_first=True),
+    Column(key="p95", title="P95", width=5, align="right", sortable=True, descending_first=True),
     Column(
         key="pending", title="PENDING", width=7, align="right", sortable=True, sort_letter="P", descending_first=True
     ),
@@ -172,6 +172,11 @@ class EndpointTable(LineTable[EndpointRow]):
         super().__init__(
             COLUMNS, source=self._list, row_key=lambda row: row.id, render_cell=render_endpoint, empty=LOADING, id=id
         )
+
+    @property
+    def content_width(self) -> int:
+        # Without the scrollbar, which the size of a ScrollView holds too.
+        return self.scrollable_content_region.width
 
     def show(self, rows: list[EndpointRow]) -> None:
         """Show these rows; only the lines that differ are painted again."""

@@ -23,12 +23,12 @@ AHEAD = 100
 """The next page is asked for when so few rows are left below the screen."""
 
 COLUMNS = (
-    Column(key="endpoint", title="ENDPOINT", width=12, flex=2),
+    Column(key="endpoint", title="ENDPOINT", width=14, flex=3),
     Column(key="type", title="EVENT TYPE", width=15, flex=3),
     Column(key="event", title="EVENT ID", width=16, flex=2, priority=1),
-    Column(key="cause", title="CAUSE", width=17, flex=1),
+    Column(key="cause", title="CAUSE", width=15, flex=1),
     Column(key="tries", title="TRIES", width=5, align="right"),
-    Column(key="state", title="STATE", width=11),
+    Column(key="state", title="STATE", width=10),
     Column(key="next", title="NEXT", width=4, align="right"),
     Column(key="age", title="AGE", width=4, align="right"),
 )
@@ -134,7 +134,7 @@ class FailureTable(LineTable[FailureRow]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "retry", "Retry", id="failures.retry"),
-        Binding("R", "retry_all", "Retry all that match", id="failures.retry-all"),
+        Binding("R", "retry_all", "Retry all", id="failures.retry-all"),
         Binding("d", "give_up", "Cancel", id="failures.cancel"),
     ]
 
@@ -168,6 +168,11 @@ class FailureTable(LineTable[FailureRow]):
             empty="reading the store …",
             id=id,
         )
+
+    @property
+    def content_width(self) -> int:
+        # Without the scrollbar, which the size of a ScrollView holds too.
+        return self.scrollable_content_region.width
 
     def show(self, deliveries: Sequence[Delivery], *, complete: bool, now_ms: int) -> None:
         """Show these; when they are the same ones, only the lines that differ are painted again."""

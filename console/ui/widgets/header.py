@@ -71,8 +71,9 @@ def engine_cell(engine: EngineStatus | None, now_ms: int, *, wide: bool) -> Cell
         return f"▲ engine stale {silent_s}s", "error"
     word = "● stopping" if engine.stop_requested else "● running"
     # A minute is the finest that is shown, so that an idle screen stays unpainted.
-    up = brief((now_ms - engine.started_at_ms) // 60_000 * 60)
-    return f"{word} · pid {engine.pid}" + (f" · up {up}" if wide else ""), "ok"
+    minutes = (now_ms - engine.started_at_ms) // 60_000
+    up = f" · up {brief(minutes * 60) if minutes else '<1m'}"
+    return f"{word} · pid {engine.pid}" + (up if wide else ""), "ok"
 
 
 def data_cell(age_s: float | None) -> Cell:
@@ -164,9 +165,11 @@ def _top_line(state: HeaderState, width: int) -> Parts:
 
 def _window_cell(label: str) -> Parts:
     parts: Parts = []
-    for window in SHOWN_WINDOWS:
-        shown = window.label == label
-        parts.append((f"[{window.label}]" if shown else f" {window.label} ", "accent" if shown else "muted"))
+    for window in WINDOWS:
+        if window.label == label:
+            parts.append((f"[{window.label}] ", "accent"))
+        elif window in SHOWN_WINDOWS:
+            parts.append((f"{window.label} ", "muted"))
     return parts
 
 

@@ -1,0 +1,237 @@
+"""Failures: what is listed, what the filters mean, and what the keys do to the store."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from console.domain.delivery import Delivery, DeliveryState
+from console.domain.endpoint import EndpointState
+from console.domain.errors import InvalidInputError
+from console.domain.filters import DeliveryFilter
+from console.domain.ids import EndpointId
+from console.domain.operation import OperationKind
+from console.domain.outcome import Cause
+from console.store import Store
+from console.ui.app import ConsoleApp
+from console.ui.filter_words import parse_filter
+from console.ui.screens.failures import FailuresScreen
+from console.ui.screens.home import HomeScreen
+from console.ui.widgets.failure_table import PAGE, FailureTable
+from tests.factories import add_endpoint, attempt_all, failed, make_event, retry, start_engine
+from tests.ui.conftest import SIZES, MovableClock, screen_text, until
+
+Make = Callable[..., ConsoleApp]
+ALL = DeliveryFilter()
+
+
+def fill(store: Store, clock: MovableClock) -> int:
+    """`crm` owes 3 failed ones (4xx), `billing` 2 that wait for another try (5xx). Returns the engine's epoch."""
+    now_ms = clock.now_ms()
+    add_endpoint(store, name="crm", types=("invoice.*",), now_ms=now_ms)
+    add_endpoint(store, name="billing", types=("payment.*",), now_ms=now_ms)
+    epoch = start_engine(store, now_ms=now_ms)
+    store.accept([make_event(type="invoice.paid") for _ in range(3)], now_ms)
+    attempt_all(store, epoch, failed(), now_ms=now_ms)
+    store.accept([make_event(type="payment.failed") for _ in range(2)], now_ms)
+    attempt_all(store, epoch, retry(now_ms + 300_000), now_ms=now_ms)
+    return epoch
+
+
+async def open_failures(pilot: Any, app: ConsoleApp, rows: int = 5) -> FailureTable:
+    await until(pilot, lambda: app.snapshot is not None and isinstance(app.screen, HomeScreen))
+    await pilot.press("F")
+    await until(pilot, lambda: isinstance(app.screen, FailuresScreen) and bool(app.screen.query(FailureTable)))
+    table = app.screen.query_one(FailureTable)
+    await until(pilot, lambda: table.pages.count == rows, f"{rows} rows")
+    return table
+
+
+def states(store: Store) -> list[DeliveryState]:
+    return sorted(d.state for d in store.deliveries(ALL, limit=1000))
+
+
+def due_now(deliveries: list[Delivery], clock: MovableClock) -> int:
+    return sum(d.state is DeliveryState.PENDING and (d.next_attempt_at_ms or 0) <= clock.now_ms() for d in deliveries)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_lists_what_failed_and_what_is_retried(
+    store: Store, clock: MovableClock, make_console: Make, size: Any
+) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=size) as pilot:
+        await open_failures(pilot, app)
+        await pilot.pause()
+        shown = screen_text(app)
+    for words in ("Home › Failures", "✗ failed", "↻ retrying", "422 http_4xx", "503 http_5xx", "1/10", "AGE", "5m"):
+        assert words in shown, words
+    assert shown.index("payment.failed") < shown.index("invoice.paid"), "newest first"
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_r_retries_the_current_one(store: Store, clock: MovableClock, make_console: Make, size: Any) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await open_failures(pilot, app)
+        await pilot.press("G", "r")
+        await until(pilot, lambda: "Retry 1 delivery now?" in screen_text(app))
+        assert "1 → crm" in screen_text(app)
+        await pilot.press("enter")  # No has the focus
+        await until(pilot, lambda: isinstance(app.screen, FailuresScreen))
+        assert states(store).count(DeliveryState.FAILED) == 3
+        await pilot.press("r")
+        await until(pilot, lambda: "Retry 1 delivery now?" in screen_text(app))
+        await pilot.press("y")
+        await until(pilot, lambda: states(store).count(DeliveryState.FAILED) == 2)
+        await until(pilot, lambda: "1 delivery due now" in screen_text(app))
+        await until(pilot, lambda: screen_text(app).count("✗ failed") == 2)
+        assert due_now(store.deliveries(ALL, limit=10), clock) == 1
+
+
+async def test_r_retries_the_marked_ones(store: Store, clock: MovableClock, make_console: Make) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await open_failures(pilot, app)
+        await pilot.press("g", "space", "j", "j", "space")
+        await until(pilot, lambda: "2 marked" in screen_text(app))
+        await pilot.press("r")
+        await until(pilot, lambda: "Retry 2 deliveries now?" in screen_text(app))
+        assert "1 → billing" in screen_text(app)
+        assert "1 → crm" in screen_text(app)
+        await pilot.press("y")
+        await until(pilot, lambda: due_now(store.deliveries(ALL, limit=10), clock) == 2)
+        await until(pilot, lambda: table.marks == ())
+
+
+async def test_capital_r_retries_all_that_match(store: Store, clock: MovableClock, make_console: Make) -> None:
+    fill(store, clock)
+    store.set_endpoint_state(store.find_endpoint("crm").id, EndpointState.PAUSED, "deploy", clock.now_ms())
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await open_failures(pilot, app)
+        await pilot.press("x")
+        await until(pilot, lambda: table.pages.count == 3)
+        await pilot.press("R")
+        await until(pilot, lambda: "Retry 3 deliveries now?" in screen_text(app))
+        assert "paused: they wait until it is resumed" in screen_text(app)
+        assert "billing" not in screen_text(app).split("Retry 3")[1].split("No (n)")[0]
+        await pilot.press("y")
+        await until(pilot, lambda: DeliveryState.FAILED not in states(store))
+        operation = store.operations(limit=1)[0]
+        assert (operation.kind, operation.done) == (OperationKind.DELIVERY_RETRY, 3)
+        await until(pilot, lambda: table.pages.count == 0)
+        assert "Nothing matches" in screen_text(app)
+
+
+async def test_d_cancels_after_a_question(store: Store, clock: MovableClock, make_console: Make) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_failures(pilot, app)
+        await pilot.press("d")
+        await until(pilot, lambda: "Cancel 1 delivery for good?" in screen_text(app))
+        await pilot.press("y")
+        await until(pilot, lambda: states(store).count(DeliveryState.CANCELLED) == 1)
+        await until(pilot, lambda: app.screen.query_one(FailureTable).pages.count == 4)
+
+
+async def test_x_and_c_cycle_filters_and_esc_clears(store: Store, clock: MovableClock, make_console: Make) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await open_failures(pilot, app)
+        await pilot.press("x", "x")
+        await until(pilot, lambda: table.pages.count == 2 and "retrying" in screen_text(app))
+        await pilot.press("escape")
+        await until(pilot, lambda: table.pages.count == 5)
+        await pilot.press("c")
+        await until(pilot, lambda: {d.last_cause for d in table.pages.deliveries} == {Cause.HTTP_4XX})
+        assert "http_4xx" in screen_text(app).splitlines()[3]
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen))
+
+
+async def test_slash_filters_by_what_is_typed(store: Store, clock: MovableClock, make_console: Make) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await open_failures(pilot, app)
+        await pilot.press("slash", *"bill", "enter")
+        await until(pilot, lambda: {d.endpoint_name for d in table.pages.deliveries} == {"billing"})
+        await pilot.press("slash", *" !", "enter")
+        await until(pilot, lambda: "nothing matches '!'" in screen_text(app))
+        await pilot.press("R")
+        await pilot.pause()
+        assert isinstance(app.screen, FailuresScreen), "a filter that is wrong must not become a retry of all"
+        await pilot.press("escape")
+        await until(pilot, lambda: table.pages.count == 5)
+
+
+async def test_read_only_only_looks(store: Store, clock: MovableClock, make_console: Make) -> None:
+    fill(store, clock)
+    app = make_console(read_only=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_failures(pilot, app)
+        assert "Retry" not in screen_text(app)
+        await pilot.press("r", "R", "d")
+        await pilot.pause()
+        assert isinstance(app.screen, FailuresScreen)
+    assert states(store) == ["failed"] * 3 + ["pending"] * 2
+
+
+async def test_pages_come_as_one_scrolls(store: Store, clock: MovableClock, make_console: Make) -> None:
+    now_ms = clock.now_ms()
+    add_endpoint(store, now_ms=now_ms)
+    epoch = start_engine(store, now_ms=now_ms)
+    store.accept([make_event() for _ in range(PAGE + 30)], now_ms)
+    attempt_all(store, epoch, failed(), now_ms=now_ms)
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await open_failures(pilot, app, rows=PAGE)
+        assert f"{PAGE}+" in screen_text(app)
+        await pilot.press("G")
+        await until(pilot, lambda: table.pages.count == PAGE + 30)
+        assert table.pages.complete
+        numbers = [d.id for d in table.pages.deliveries]
+        assert numbers == sorted(set(numbers), reverse=True)
+
+
+async def test_the_list_refreshes_by_itself(store: Store, clock: MovableClock, make_console: Make) -> None:
+    epoch = fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await open_failures(pilot, app)
+        store.accept([make_event(type="invoice.paid")], clock.now_ms())
+        attempt_all(store, epoch, failed(), now_ms=clock.now_ms())
+        await until(pilot, lambda: table.pages.count == 6)
+
+
+NAMES = {EndpointId("ep_1"): "crm", EndpointId("ep_2"): "crm-eu", EndpointId("ep_3"): "billing"}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ALL),
+        ("eu dns", DeliveryFilter(endpoints=(EndpointId("ep_2"),), causes=(Cause.DNS,))),
+        ("endpoint:crm", DeliveryFilter(endpoints=(EndpointId("ep_1"),))),
+        ("invoice", DeliveryFilter(type_pattern="invoice.*")),
+        ("CR", DeliveryFilter(endpoints=(EndpointId("ep_1"), EndpointId("ep_2")))),
+        ("failed", DeliveryFilter(states=(DeliveryState.FAILED,))),
+        ("dlv_00001k", DeliveryFilter(ids=(51,))),  # type: ignore[arg-type]  # a number is what the id is
+        ("evt_x", DeliveryFilter(event_id="evt_x")),  # type: ignore[arg-type]  # a text is what the id is
+        ("type:crm", DeliveryFilter(type_pattern="crm.*")),
+    ],
+)
+def test_words_of_a_filter(text: str, expected: DeliveryFilter) -> None:
+    assert parse_filter(text, NAMES, ALL) == expected
+
+
+@pytest.mark.parametrize("text", ["!", "cause:nothing", "endpoint:zzz", "colour:red", "state:blue", "dlv_!"])
+def test_words_that_mean_nothing_are_refused(text: str) -> None:
+    with pytest.raises(InvalidInputError):
+        parse_filter(text, NAMES, ALL)

@@ -1,0 +1,244 @@
+"""The live feed over a real store: what it hands over, what it skips, and what it says of trouble."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.domain.delivery import Attempt
+from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId
+from console.domain.outcome import Cause
+from console.domain.rates import WINDOWS
+from console.domain.work import ClaimOrder
+from console.store import Store
+from console.ui.live import TAIL_PAGE, LiveFeed, Snapshot, read_rates
+from console.ui.widgets.attempt_tail import FOLD_ABOVE, KEPT, Folded, TailModel
+from tests.factories import add_endpoint, attempt_all, delivered, failed, make_completed, make_event, start_engine
+from tests.ui.conftest import MovableClock
+
+
+class Listener:
+    """Waits for what a feed says."""
+
+    def __init__(self, path: Path, clock: MovableClock) -> None:
+        self.told = threading.Semaphore(0)
+        self.calls = 0
+        self.attempts: list[Attempt] = []
+        self.skipped = 0
+        self.snapshot: Snapshot | None = None
+        self.trouble: str | None = None
+        self.feed = LiveFeed(path, clock=clock, window=WINDOWS[0], changed=self._changed)
+
+    def _changed(self) -> None:
+        self.calls += 1
+        self.told.release()
+
+    def until(self, condition: Callable[[], Any]) -> None:
+        """Take what comes until the condition holds."""
+        for _ in range(100):
+            if condition():
+                return
+            assert self.told.acquire(timeout=10), "the feed says nothing"
+            taken = self.feed.take()
+            self.attempts += taken.attempts
+            self.skipped += taken.skipped
+            self.snapshot, self.trouble = taken.snapshot or self.snapshot, taken.trouble
+        raise AssertionError("never")
+
+
+@pytest.fixture
+def listener(store: Store, store_path: Path, clock: MovableClock) -> Iterator[Listener]:
+    listener = Listener(store_path, clock)
+    listener.feed.start()
+    yield listener
+    listener.feed.stop()
+    listener.feed.join(10)
+    assert not listener.feed.is_alive()
+
+
+def test_hands_over_how_things_stand(store: Store, clock: MovableClock, listener: Listener) -> None:
+    endpoint = add_endpoint(store, now_ms=clock.now_ms())
+    epoch = start_engine(store, now_ms=clock.now_ms())
+    store.accept([make_event() for _ in range(4)], clock.now_ms())
+    attempt_all(store, epoch, delivered(), now_ms=clock.now_ms(), limit=3)
+    listener.until(lambda: listener.snapshot and listener.snapshot.rates.total.ok == 3)
+    snapshot = listener.snapshot
+    assert snapshot is not None
+    assert [e.name for e in snapshot.endpoints] == ["crm"]
+    assert (snapshot.pending, snapshot.in_flight) == (1, 0)
+    assert snapshot.rates.by_endpoint[endpoint.id].ok == 3
+    assert snapshot.engine is not None
+    assert snapshot.engine.pid == 4242
+    assert [a.status for a in listener.attempts if a.ended_at_ms] == [200] * 3
+
+
+def test_an_attempt_under_way_is_handed_over_again_when_it_ends(
+    store: Store, clock: MovableClock, listener: Listener
+) -> None:
+    endpoint = add_endpoint(store, now_ms=clock.now_ms())
+    epoch = start_engine(store, now_ms=clock.now_ms())
+    store.accept([make_event()], clock.now_ms())
+    claimed = store.claim([ClaimOrder(endpoint_seq=endpoint.seq, limit=1)], epoch=epoch, now_ms=clock.now_ms())
+    listener.until(lambda: listener.attempts)
+    assert listener.attempts[0].ended_at_ms is None
+    store.complete([make_completed(claimed[0], failed(), now_ms=clock.now_ms())], epoch=epoch)
+    listener.until(lambda: listener.attempts[-1].ended_at_ms is not None)
+    assert [a.id for a in listener.attempts] == [claimed[0].attempt_id] * 2
+    assert listener.attempts[-1].cause is Cause.HTTP_4XX
+
+
+def test_of_a_burst_the_newest_are_read_and_the_rest_is_counted(
+    store: Store, clock: MovableClock, listener: Listener
+) -> None:
+    add_endpoint(store, now_ms=clock.now_ms())
+    epoch = start_engine(store, now_ms=clock.now_ms())
+    store.accept([make_event()], clock.now_ms())
+    attempt_all(store, epoch, delivered(), now_ms=clock.now_ms())
+    listener.until(lambda: listener.attempts)
+    burst = TAIL_PAGE + 300
+    store.accept([make_event() for _ in range(burst)], clock.now_ms())
+    with store.transaction():
+        attempt_all(store, epoch, delivered(), now_ms=clock.now_ms(), limit=burst)
+    listener.until(lambda: listener.skipped)
+    assert listener.skipped == 300
+    assert len({a.id for a in listener.attempts}) == TAIL_PAGE + 1
+
+
+def test_tells_once_until_it_is_taken(store: Store, store_path: Path, clock: MovableClock) -> None:
+    listener = Listener(store_path, clock)
+    reads = threading.Semaphore(0)
+    read = store.__class__.engine_status
+
+    def counting(self: Any) -> Any:
+        reads.release()
+        return read(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store.__class__, "engine_status", counting)
+        listener.feed.start()
+        for seed in range(3):
+            add_endpoint(store, name=f"e{seed}", now_ms=clock.now_ms())
+            assert reads.acquire(timeout=10)
+        listener.feed.stop()
+        listener.feed.join(10)
+    assert listener.calls == 1
+    taken = listener.feed.take()
+    assert taken.snapshot is not None
+
+
+def test_looking_at_one_endpoint_narrows_all_of_it(store: Store, clock: MovableClock, listener: Listener) -> None:
+    crm = add_endpoint(store, name="crm", types=("a",), now_ms=clock.now_ms())
+    add_endpoint(store, name="other", types=("b",), now_ms=clock.now_ms())
+    epoch = start_engine(store, now_ms=clock.now_ms())
+    store.accept([make_event(type="a"), make_event(type="b"), make_event(type="b")], clock.now_ms())
+    attempt_all(store, epoch, delivered(), now_ms=clock.now_ms())
+    listener.until(lambda: len(listener.attempts) >= 3)
+    listener.attempts.clear()
+    generation = listener.feed.look_at(window=WINDOWS[1], focus=crm.id)
+    listener.until(lambda: listener.snapshot and listener.snapshot.focus == crm.id)
+    assert generation == 1
+    assert listener.snapshot is not None
+    assert listener.snapshot.rates.total.ok == 1
+    assert listener.snapshot.rates.window is WINDOWS[1]
+    assert {a.endpoint_name for a in listener.attempts} == {"crm"}
+
+
+def test_a_store_that_went_is_trouble_and_not_the_end(tmp_path: Path, clock: MovableClock) -> None:
+    listener = Listener(tmp_path / "none.db", clock)
+    listener.feed.start()
+    listener.until(lambda: listener.trouble)
+    assert "none.db" in str(listener.trouble)
+    listener.feed.stop()
+    listener.feed.join(10)
+    assert not listener.feed.is_alive()
+
+
+def test_rates_agree_with_what_was_done(store: Store, clock: MovableClock) -> None:
+    add_endpoint(store, now_ms=clock.now_ms())
+    epoch = start_engine(store, now_ms=clock.now_ms())
+    for verdict, count in ((delivered(), 6), (failed(), 2)):
+        store.accept([make_event() for _ in range(count)], clock.now_ms())
+        attempt_all(store, epoch, verdict, now_ms=clock.now_ms())
+    for window in WINDOWS:
+        rates = read_rates(store, window, None, clock.now_ms())
+        assert (rates.total.ok, rates.total.failed) == (6, 2)
+        assert window.length_s - window.width_s <= rates.elapsed_s <= window.length_s
+        errors = [value for value in rates.series.errors if value is not None]
+        assert max(errors) <= 1
+        assert errors
+        assert len(rates.series.errors) <= 72
+
+
+# The tail's rows
+
+
+def attempt(number: int, *, cause: Cause | None = None, ended: bool = True, endpoint: str = "crm") -> Attempt:
+    return Attempt(
+        id=AttemptId(number),
+        delivery_id=DeliveryId(number),
+        event_id=EventId(f"evt_{number}"),
+        event_type="invoice.paid",
+        endpoint_id=EndpointId("ep_1"),
+        endpoint_name=endpoint,
+        number=1,
+        manual=False,
+        started_at_ms=number,
+        ended_at_ms=number + 5 if ended else None,
+        status=None if cause or not ended else 200,
+        cause=cause,
+        detail=None,
+        total_ms=5.0 if ended else None,
+        first_byte_ms=None,
+    )
+
+
+def take(model: TailModel, attempts: list[Attempt], now_s: float, skipped: int = 0) -> int:
+    return model.take(attempts, skipped=skipped, now_s=now_s, now_ms=0)
+
+
+def test_a_slow_tail_shows_every_attempt_and_updates_it_in_place() -> None:
+    model = TailModel()
+    take(model, [attempt(1, ended=False)], 0)
+    assert take(model, [attempt(2)], 0.2) == 1
+    assert take(model, [attempt(1)], 0.4) == 0
+    assert [(row.id, row.succeeded) for row in model.rows if isinstance(row, Attempt)] == [(1, True), (2, True)]
+
+
+def test_a_fast_tail_folds_successes_and_keeps_failures() -> None:
+    model = TailModel()
+    take(model, [attempt(1)], 0)
+    many = [attempt(number, cause=Cause.DNS if number == 50 else None) for number in range(2, 102)]
+    take(model, many[:60], 5.0)
+    take(model, many[60:], 5.5)
+    kinds = [row.count if isinstance(row, Folded) else row.id for row in model.rows]
+    assert kinds == [1, 99, 50]
+    take(model, [attempt(200 + n) for n in range(FOLD_ABOVE + 1)], 6.6)
+    last = model.rows[-1]
+    assert isinstance(last, Folded)
+    assert last.count == FOLD_ABOVE + 1
+
+
+def test_folded_attempts_are_found_by_a_filter() -> None:
+    model = TailModel()
+    take(model, [attempt(1, endpoint="other")], 0)
+    take(model, [attempt(n) for n in range(2, 100)], 5.0)
+    model.filter(("crm", "200"))
+    assert len(model.rows) == 98
+    model.filter(("nothing",))
+    assert model.rows == []
+
+
+def test_what_was_skipped_is_a_row_and_rows_are_bounded() -> None:
+    model = TailModel()
+    take(model, [attempt(1)], 0)
+    take(model, [attempt(500)], 1, skipped=498)
+    assert isinstance(model.rows[1], Folded)
+    assert (model.rows[1].count, model.rows[1].skipped) == (498, True)
+    for start in range(1000, 1000 + 3 * KEPT, KEPT // 2):
+        take(model, [attempt(start + n, cause=Cause.DNS) for n in range(KEPT // 2)], float(start))
+    assert len(model.rows) <= KEPT
+    last = model.rows[-1]
+    take(model, [attempt(last.id)] if isinstance(last, Attempt) else [], 1e9)
+    assert model.rows[-1] != last, "an update finds its row after older ones were dropped"
