@@ -83,7 +83,7 @@ async def test_help_lists_the_keys_of_this_place(store: Store, clock: MovableClo
             await until(pilot, lambda: isinstance(app.screen, HelpScreen))
             await until(pilot, lambda: "Pause/resume" in screen_text(app))
             shown = screen_text(app)
-            for words in ("Here", "Rows", "Moving", "Everywhere", "Maximise", "k ↑", "Rates of the last 1m"):
+            for words in ("Here", "Rows", "Moving", "Everywhere", "Zoom", "k ↑", "Rates of the last 1m"):
                 assert words in shown, words
             assert "Scroll Left" not in shown
             await pilot.press("escape")
@@ -159,7 +159,7 @@ async def test_the_notice_is_said_and_never_as_markup(make_console: Make) -> Non
 
 
 def test_an_unknown_theme_is_refused_before_the_screen_opens(make_console: Make) -> None:
-    with pytest.raises(ConfigError, match="no theme 'mauve'.*dark"):
+    with pytest.raises(ConfigError, match=r"no theme 'mauve'.*dark"):
         make_console(theme="mauve")
 
 

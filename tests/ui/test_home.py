@@ -42,6 +42,10 @@ def tables(app: ConsoleApp) -> tuple[EndpointTable, AttemptTail]:
     return app.screen.query_one(EndpointTable), app.screen.query_one(AttemptTail)
 
 
+def screen_follows(app: ConsoleApp) -> bool:
+    return tables(app)[1].follow
+
+
 async def read(pilot: Any, app: ConsoleApp, rows: int = 3, attempts: int = 5) -> None:
     """Wait for the first data."""
     await until(pilot, lambda: isinstance(app.screen, HomeScreen) and bool(app.screen.query(AttemptTail)))
@@ -186,12 +190,12 @@ async def test_the_tail_follows_lets_go_and_resumes(store: Store, clock: Movable
         _, tail = tables(app)
         await pilot.press("tab")
         assert app.focused is tail
-        assert tail.follow
+        assert screen_follows(app)
         send(store, clock, epoch, 2)
         await until(pilot, lambda: len(tail.model.rows) == 7)
         assert tail.cursor == 6
         await pilot.press("k")
-        assert not tail.follow
+        assert not screen_follows(app)
         send(store, clock, epoch, 3)
         await until(pilot, lambda: "3 new · G resumes" in screen_text(app))
         assert tail.cursor == 5

@@ -31,6 +31,9 @@ HELD_BACK = 5_000
 """Attempts kept for a paused view; older ones are only counted."""
 
 
+EMPTY_LINES = 8
+
+
 class HomeScreen(LiveScreen):
     """Endpoints above, the tail below. Enter on an endpoint narrows everything to it; Esc widens it again."""
 
@@ -39,7 +42,7 @@ class HomeScreen(LiveScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("F", "failures", "Failures", id="home.failures"),
         Binding("slash", "filter", "Filter", id="home.filter"),
-        Binding("z", "maximise", "Maximise", id="home.maximise"),
+        Binding("z", "maximise", "Zoom", id="home.maximise"),
         Binding("s", "pause_view", "Pause view", id="home.pause-view"),
         Binding("escape", "back", "Back", show=False, id="home.back"),
         Binding("tab,shift+tab", "app.focus_next", "Other pane", show=False, id="home.other-pane"),
@@ -140,8 +143,17 @@ class HomeScreen(LiveScreen):
         ]
         table = self._endpoints
         table.empty = "No endpoint matches. Esc clears the filter." if words else endpoint_table.EMPTY
+        self._fit_endpoints(len(snapshot.endpoints))
         table.show(sorted_rows(rows, table.sort))
         self._say_titles()
+
+    def _fit_endpoints(self, known: int) -> None:
+        """As high as the endpoints need, so that the tail has the rest; the style says at most how high."""
+        if self.console.focus_on is not None:
+            lines = 2
+        else:
+            lines = known + 1 if known else EMPTY_LINES
+        self._endpoints.styles.height = "1fr" if self.has_class("-only-endpoints") else lines
 
     def _say_titles(self) -> None:
         snapshot, table, tail = self.console.snapshot, self._endpoints, self._tail
@@ -200,6 +212,7 @@ class HomeScreen(LiveScreen):
             self.remove_class("-only-tail", "-only-endpoints")
         else:
             self.add_class(which)
+        self._show_endpoints()
 
     @property
     def _maximised(self) -> bool:
@@ -234,7 +247,7 @@ class HomeScreen(LiveScreen):
         if self._filters[pane]:
             self._set_filter(pane, "")
         elif self._maximised:
-            self.remove_class("-only-tail", "-only-endpoints")
+            self.action_maximise()
         elif self.console.focus_on is not None:
             self._focus_on(None)
         elif any(self._filters.values()):
@@ -248,7 +261,6 @@ class HomeScreen(LiveScreen):
 
     def _focus_on(self, endpoint: EndpointId | None) -> None:
         self.console.look_at(focus=endpoint)
-        self.set_class(endpoint is not None, "-focused")
         self._show_endpoints()
         self.say_status()
         (self._endpoints if endpoint is None else self._tail).focus()
