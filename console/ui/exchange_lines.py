@@ -18,6 +18,9 @@ _BAR_CELLS = 24
 _NAME_CELLS = 26
 """Header names are padded to at most this much, so that the values stand in a column."""
 
+_DEEPEST = 12
+"""Levels of JSON that are indented; what is deeper stays at that column, so that no line is only blanks."""
+
 _BLANK = Line()
 
 
@@ -43,7 +46,6 @@ def _summary(attempt: Attempt, policy: DeliveryPolicy | None) -> Iterator[Line]:
     until = f" → {clock_time(attempt.ended_at_ms)}" if attempt.ended_at_ms is not None else ""
     yield Line(
         spans=(
-            (f"Attempt {attempt.number}  ", "strong"),
             (word, meaning),
             (f"  {clock_time(attempt.started_at_ms)}{until}", "muted"),
         )
@@ -128,6 +130,7 @@ def _body(exchange: Exchange) -> Iterator[Line]:
 
 def _json_lines(value: Json, depth: int = 1, lead: Sequence[Cell] = (), tail: str = "") -> Iterator[Line]:
     """A value as indented JSON, digits and order kept."""
+    depth = min(depth, _DEEPEST)
     indent: Cell = ("  " * depth, "normal")
     hang = 2 * depth + 2
     if not isinstance(value, list) or not value:

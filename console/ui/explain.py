@@ -18,7 +18,7 @@ from console.ui.widgets.vocabulary import Cell, StyleName
 
 _STATE_MARKS: dict[DeliveryState, Cell] = {
     DeliveryState.PENDING: ("◷ pending", "warning"),
-    DeliveryState.SENDING: ("↗ sending", "accent"),
+    DeliveryState.SENDING: ("→ sending", "accent"),
     DeliveryState.DELIVERED: ("✓ delivered", "ok"),
     DeliveryState.FAILED: ("✗ failed", "error"),
     DeliveryState.CANCELLED: ("⊘ cancelled", "muted"),
@@ -65,13 +65,17 @@ class Circumstances:
 
 def state_mark(delivery: Delivery) -> Cell:
     """A delivery's state as glyph and word."""
-    return ("‖ held", "warning") if delivery.held else _STATE_MARKS[delivery.state]
+    if delivery.held:
+        return "‖ held", "warning"
+    if delivery.state is DeliveryState.PENDING and delivery.attempts:
+        return "↻ retrying", "warning"
+    return _STATE_MARKS[delivery.state]
 
 
 def attempt_mark(attempt: Attempt) -> Cell:
     """An attempt's outcome as glyph and word."""
     if attempt.ended_at_ms is None:
-        return "↗ sending", "accent"
+        return "→ sending", "accent"
     return ("✓ ok", "ok") if attempt.succeeded else ("✗ failed", "error")
 
 

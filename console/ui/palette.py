@@ -24,8 +24,8 @@ from console.ui.steering import pause_or_resume, say, send_test_event, session_o
 from console.ui.themes import PREFIX
 from console.ui.widgets.header import SHOWN_WINDOWS
 
-_MOVING = ("lines.", "tree.")
-"""What keys of these are for needs no entry while nothing is searched."""
+_ASIDE = ("lines.", "tree.", "table.", "app.window")
+"""Bindings, by how their ids begin, that need no entry while nothing is searched."""
 
 
 ABOVE_ALL = 1e9
@@ -110,22 +110,21 @@ async def _read_endpoints(app: App[Any]) -> list[Endpoint]:
 
 def commands_of_keys(screen: Screen[Any]) -> Iterator[Command]:
     """What the keys do here: of the screen, of what has the focus, and of the app."""
-    keys: dict[tuple[str, str], list[str]] = {}
-    runs: dict[tuple[str, str], tuple[Callable[[], Any], bool]] = {}
+    found: dict[tuple[str, str], Command] = {}
     for key, active in screen.active_bindings.items():
         binding = active.binding
-        if (
-            binding.system
-            or not binding.description
-            or not active.enabled
-            or binding.action.endswith("command_palette")
-        ):
+        # Bindings without an id are the library's own: scrolling, focus.
+        if not binding.id or not binding.description or not active.enabled or binding.id == "app.commands":
             continue
         name = (binding.action, binding.description)
-        keys.setdefault(name, []).append(key_name(key))
-        runs[name] = (_runner(screen.app, binding.action, active.node), (binding.id or "").startswith(_MOVING))
-    for name, (run, aside) in runs.items():
-        yield Command(title=inline(name[1]), run=run, key=" ".join(keys[name]), aside=aside)
+        known = found.get(name)
+        found[name] = Command(
+            title=inline(active.tooltip or binding.description),
+            run=_runner(screen.app, binding.action, active.node),
+            key=f"{known.key} {key_name(key)}" if known else key_name(key),
+            aside=binding.id.startswith(_ASIDE),
+        )
+    yield from found.values()
 
 
 def _runner(app: App[Any], action: str, node: Any) -> Callable[[], Any]:

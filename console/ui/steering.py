@@ -14,6 +14,7 @@ from console.domain.filters import DeliveryFilter
 from console.domain.ids import format_number
 from console.operations.deliveries import retry
 from console.operations.endpoints import pause_endpoint, resume_endpoint, send_test
+from console.ui.explain import Circumstances
 from console.ui.format import exact, one_line
 from console.ui.session import Session
 from console.ui.widgets.confirm import ConfirmScreen, PromptScreen
@@ -33,7 +34,7 @@ def session_of(app: App[Any]) -> Session:
     return cast(SessionHost, app).session
 
 
-async def retry_delivery(app: App[Any], delivery: Delivery, endpoint: Endpoint | None) -> bool:
+async def retry_delivery(app: App[Any], delivery: Delivery, around: Circumstances) -> bool:
     """Ask, and make one delivery due now. Returns whether it was."""
     session, shown = session_of(app), format_number("dlv", delivery.id)
     if delivery.state is DeliveryState.SENDING:
@@ -42,8 +43,11 @@ async def retry_delivery(app: App[Any], delivery: Delivery, endpoint: Endpoint |
     body = [f"{delivery.event_type} → {delivery.endpoint_name}", f"event {delivery.event_id}", ""]
     if delivery.state is DeliveryState.DELIVERED:
         body.append("It was delivered before: the receiver gets the same event, with the same id, once more.")
+    endpoint = around.endpoint
     if endpoint is not None and endpoint.state is not EndpointState.ACTIVE:
         body.append(f"The endpoint is {endpoint.state}: the delivery waits until it is resumed.")
+    elif not around.engine_alive:
+        body.append("No engine is running: it is sent as soon as one starts.")
     else:
         body.append("It is sent at once. A try asked for by hand does not consume the schedule.")
     body += ["", f"the same: webhook-console deliveries retry {shown}"]

@@ -27,7 +27,7 @@ class PaletteHost(Host):
     """As the console's app: a palette, and what it may ask for."""
 
     COMMANDS = {ConsoleCommands}  # noqa: RUF012 - as App declares it
-    BINDINGS = [Binding("F", "open_failures", "Failures")]  # noqa: RUF012 - as App declares it
+    BINDINGS = [Binding("F", "open_failures", "Failures", id="test.failures")]  # noqa: RUF012 - as App declares it
     opened: str = ""
     window: str = ""
 
@@ -68,8 +68,8 @@ async def test_it_lists_the_keys_of_this_place(app: PaletteHost, scene: Scene, s
         await app.push_screen(InspectorScreen(scene.at_crm))
         await until(pilot, lambda: "Attempt 2 of 2" in seen_on(app))
         app.action_command_palette()
-        await until(pilot, lambda: "Prev  [" in seen_on(app))
-        assert "Pane  Tab" in seen_on(app)
+        await until(pilot, lambda: "Previous attempt  [" in seen_on(app))
+        assert "Next pane  Tab" in seen_on(app)
         assert_nothing_raw(app)
 
 
@@ -77,7 +77,7 @@ async def test_a_key_runs_where_it_belongs(app: PaletteHost, scene: Scene) -> No
     async with app.run_test(size=(120, 40)) as pilot:
         await app.push_screen(InspectorScreen(scene.at_crm))
         await until(pilot, lambda: "Attempt 2 of 2" in seen_on(app))
-        await choose(pilot, "retry", "Retry  r")
+        await choose(pilot, "retry", "Retry this delivery  r")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await pilot.press("y")
         await until(pilot, lambda: scene.store.delivery(scene.at_crm).manual)
@@ -89,7 +89,7 @@ async def test_a_key_is_listed_once(app: PaletteHost, scene: Scene) -> None:
         await until(pilot, lambda: "Attempt 2 of 2" in seen_on(app))
         titles = [command.title for command in commands_of_keys(app.screen)]
         assert len(titles) == len(set(titles))
-        assert {"Retry", "Failures", "Down"} <= set(titles)
+        assert {"Retry this delivery", "Failures", "Down"} <= set(titles)
         down = next(command for command in commands_of_keys(app.screen) if command.title == "Down")
         assert down.aside
         assert set(down.key.split()) == {"j", "↓"}

@@ -55,15 +55,24 @@ class InspectorScreen(Screen[None]):
     ]
     AUTO_FOCUS = "#attempts"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left_square_bracket", "step(-1)", "Prev", key_display="[", id="inspector.previous"),
-        Binding("right_square_bracket", "step(1)", "Next", key_display="]", id="inspector.next"),
-        Binding("tab", "pane(1)", "Pane", id="inspector.pane"),
+        Binding(
+            "left_square_bracket",
+            "step(-1)",
+            "Prev",
+            key_display="[",
+            id="inspector.previous",
+            tooltip="Previous attempt",
+        ),
+        Binding(
+            "right_square_bracket", "step(1)", "Next", key_display="]", id="inspector.next", tooltip="Next attempt"
+        ),
+        Binding("tab", "pane(1)", "Pane", id="inspector.pane", tooltip="Next pane"),
         Binding("shift+tab", "pane(-1)", "Pane before", show=False, id="inspector.pane-before"),
-        Binding("y", "copy_id", "Id", id="inspector.copy-id"),
-        Binding("Y", "copy_curl", "curl", id="inspector.copy-curl"),
-        Binding("w", "save", "Save", id="inspector.save"),
-        Binding("r", "retry", "Retry", id="inspector.retry"),
-        Binding("p", "pause", "Pause", id="inspector.pause"),
+        Binding("y", "copy_id", "Id", id="inspector.copy-id", tooltip="Copy the event's id"),
+        Binding("Y", "copy_curl", "curl", id="inspector.copy-curl", tooltip="Copy as curl"),
+        Binding("w", "save", "Save", id="inspector.save", tooltip="Save the payload or response to a file"),
+        Binding("r", "retry", "Retry", id="inspector.retry", tooltip="Retry this delivery"),
+        Binding("p", "pause", "Pause", id="inspector.pause", tooltip="Pause or resume its endpoint"),
         Binding("escape,q", "back", "Back", show=False, id="inspector.back"),
     ]
 
@@ -197,9 +206,14 @@ class InspectorScreen(Screen[None]):
     def crumbs(self) -> tuple[str, ...]:
         """Where this is."""
         shown = format_number("dlv", self.delivery_id)
-        if self._seen is not None:
-            shown += f" {self._seen.delivery.event_type} → {self._seen.delivery.endpoint_name}"
-        return (*crumbs_below(self), shown)
+        return (*crumbs_below(self), f"{shown} {self._route}" if self.has_class("-wide") else shown)
+
+    @property
+    def _route(self) -> str:
+        """What goes where."""
+        if self._seen is None:
+            return ""
+        return one_line(f"{self._seen.delivery.event_type} → {self._seen.delivery.endpoint_name}", 60)
 
     def _say_status(self) -> None:
         engine = self._seen.engine if self._seen is not None else None
@@ -227,12 +241,11 @@ class InspectorScreen(Screen[None]):
             "attempt": f"Attempts {len(seen.attempts)}",
             "outcomes": f"Endpoints {len(seen.outcomes)}",
         }
-        self.query_one("#pages", Static).update(
-            Content("  ").join(
-                Content.styled(f" {title} ", "reverse bold" if page == self._page else "$text-muted")
-                for page, title in titles.items()
-            )
+        shown = Content("  ").join(
+            Content.styled(f" {title} ", "reverse bold" if page == self._page else "$text-muted")
+            for page, title in titles.items()
         )
+        self.query_one("#pages", Static).update(Content.assemble(shown, "   ", (self._route, "bold")))
 
     def _title(self, pane: str, text: str) -> None:
         self.query_one(f"#{pane}-pane .pane--title", Static).update(Content(text))
@@ -307,7 +320,7 @@ class InspectorScreen(Screen[None]):
 
     @work(exclusive=True, group="steering", exit_on_error=False)
     async def action_retry(self) -> None:
-        if self._seen is not None and await retry_delivery(self.app, self._seen.delivery, self._seen.endpoint):
+        if self._seen is not None and await retry_delivery(self.app, self._seen.delivery, self._seen.around):
             self._read_anew()
 
     @work(exclusive=True, group="steering", exit_on_error=False)

@@ -38,12 +38,12 @@ _AHEAD = 50
 _CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
 
 _COLUMNS = (
-    Column(key="when", title="when", width=14),
-    Column(key="who", title="who", width=10, flex=2),
-    Column(key="what", title="what", width=11),
-    Column(key="target", title="target", width=12, flex=3),
-    Column(key="reason", title="reason", width=9, flex=3),
-    Column(key="result", title="result", width=15, flex=2),
+    Column(key="when", title="WHEN", width=14),
+    Column(key="who", title="WHO", width=10, flex=2),
+    Column(key="what", title="WHAT", width=11),
+    Column(key="target", title="TARGET", width=12, flex=3),
+    Column(key="reason", title="REASON", width=9, flex=3),
+    Column(key="result", title="RESULT", width=15, flex=2),
 )
 
 

@@ -14,11 +14,11 @@ from console.ui.widgets.vocabulary import Cell
 
 _COLUMNS = (
     Column(key="number", title="#", width=3, align="right"),
-    Column(key="time", title="time", width=12),
-    Column(key="outcome", title="outcome", width=9),
-    Column(key="cause", title="answer", width=8, flex=1),
-    Column(key="took", title="took", width=6, align="right"),
-    Column(key="by", title="by", width=8, priority=1),
+    Column(key="time", title="TIME", width=12),
+    Column(key="outcome", title="OUTCOME", width=9),
+    Column(key="cause", title="ANSWER", width=8, flex=1),
+    Column(key="took", title="TOOK", width=6, align="right"),
+    Column(key="by", title="BY", width=8, priority=1),
 )
 
 
@@ -58,8 +58,7 @@ def attempt_cell(attempt: Attempt, key: str) -> Cell:
         case "outcome":
             return attempt_mark(attempt)
         case "cause":
-            cause = f" {attempt.cause}" if attempt.cause is not None and attempt.status is not None else ""
-            return f"{outcome_words(attempt) or ABSENT}{cause}", "normal"
+            return outcome_words(attempt) or ABSENT, "normal"
         case "took":
             return duration(attempt.total_ms), "normal"
         case _:

@@ -10,9 +10,9 @@ from console.ui.widgets.rows import ListSource
 from console.ui.widgets.vocabulary import Cell
 
 _COLUMNS = (
-    Column(key="endpoint", title="endpoint", width=14, flex=1),
-    Column(key="state", title="state", width=11),
-    Column(key="note", title="why", width=18, flex=3),
+    Column(key="endpoint", title="ENDPOINT", width=14, flex=1),
+    Column(key="state", title="STATE", width=11),
+    Column(key="note", title="WHY", width=18, flex=3),
 )
 
 
