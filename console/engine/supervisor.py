@@ -13,6 +13,7 @@ from console.domain.status import HEARTBEAT_S
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges
 from console.engine.dispatcher import Dispatcher, describe_failure
 from console.engine.schedule import Schedule
+from console.engine.senders import Senders
 from console.engine.writer import Writer
 from console.store.protocol import Store
 
@@ -66,7 +67,7 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._owed: set[int] = set()
         self._completed: list[Completed] = []
-        self._sends: set[asyncio.Task[None]] = set()
+        self._senders = Senders(self._send)
         self._nudge = 0
 
     def stop(self, why: str) -> None:
@@ -86,8 +87,8 @@ class Supervisor:
         try:
             async with asyncio.TaskGroup() as group:
                 background = [group.create_task(work()) for work in (self._watch, self._beat, self._tidy)]
-                sending = group.create_task(self._pump(group))
-                await sending
+                await group.create_task(self._pump(group))
+                self._senders.cancel()
                 for task in background:
                     task.cancel()
         except* (FencedError, StoreError) as errors:
@@ -168,9 +169,9 @@ class Supervisor:
             if self._stopping.is_set() and deadline_s is None:
                 deadline_s = self._clock.monotonic_s() + self._drain_s
             if deadline_s is not None and self._clock.monotonic_s() >= deadline_s:
-                await self._cancel_sends()
+                await self._senders.interrupt()
             await self._turn(group, claim=deadline_s is None)
-            if deadline_s is not None and not self._sends and not self._completed:
+            if deadline_s is not None and not self._senders.busy and not self._completed:
                 return
 
     async def _wait_for_work(self, deadline_s: float | None) -> None:
@@ -224,9 +225,7 @@ class Supervisor:
         counts: dict[int, int] = {}
         for claimed in turn.claimed:
             counts[claimed.endpoint_seq] = counts.get(claimed.endpoint_seq, 0) + 1
-            task = group.create_task(self._send(claimed))
-            self._sends.add(task)
-            task.add_done_callback(self._sends.discard)
+            self._senders.give(claimed, group)
         for order in orders:
             self._schedule.claimed(order, counts.get(order.endpoint_seq, 0))
         for seq in {order.endpoint_seq for order in orders}.union(owed, turn.due):
@@ -239,14 +238,6 @@ class Supervisor:
         self._completed.append(completed)
         self._schedule.ended(claimed.endpoint_seq)
         self._work.set()
-
-    async def _cancel_sends(self) -> None:
-        """The grace is over: what is still in flight is recorded as unknown."""
-        await asyncio.sleep(0)  # a task that is cancelled before it began would leave no trace
-        sends = list(self._sends)
-        for task in sends:
-            task.cancel()
-        await asyncio.gather(*sends, return_exceptions=True)
 
     def _report(self, completed: list[Completed]) -> None:
         for c in completed:
