@@ -98,6 +98,8 @@ def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         error(_one_line(problem))
+        if isinstance(problem, OSError):
+            _forget_stdout()
         return FAILED
 
 
@@ -131,7 +133,7 @@ def _one_line(problem: Exception) -> str:
 
 
 def _forget_stdout() -> None:
-    """The reader has gone: what is still buffered must not complain when the interpreter ends."""
+    """Stdout takes no more: what is still buffered must not complain again when the interpreter ends."""
     try:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

@@ -1,24 +1,23 @@
 """Opening the console: the terminal it needs, the store, and an engine behind it."""
 
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from console.cli.invocation import Invocation
-from console.config import EngineSettings, allowed_addresses
+from console.config import TRANSPORT_VARIABLE, EngineSettings, allowed_addresses
 from console.domain.errors import ConfigError, ConsoleError
 from console.store import open_store
 
 
 def check_terminal(environ: Mapping[str, str]) -> None:
     """Raises ConfigError when there is no terminal that can show the console."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise ConfigError(
-            "the console needs a terminal on stdin and stdout (over SSH: ssh -t); "
+            "the console needs a terminal on stdin, stdout and stderr (over SSH: ssh -t); "
             "commands such as 'webhook-console status' do not"
         )
-    if environ.get("TERM", "dumb") in ("dumb", ""):
+    if environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
         raise ConfigError("the console needs a terminal that can move the cursor, and TERM says dumb or nothing")
 
 
@@ -41,13 +40,16 @@ def show_console(
     notice: str | None,
     started_engine: bool = False,
 ) -> int:
-    """Show the console on a store that is there, until the user leaves it. Returns the exit code."""
+    """Show the console on a store that exists, until it is left. Returns the exit code."""
     from console.operations.actor import current_actor
     from console.ui.app import run_console
     from console.ui.session import Session
 
     session = Session(path, read_only=read_only, clock=invocation.clock, actor=current_actor())
-    return run_console(session, theme=theme, notice=notice, started_engine=started_engine)
+    try:
+        return run_console(session, theme=theme, notice=notice, started_engine=started_engine)
+    finally:
+        session.close()
 
 
 def _engine(invocation: Invocation, *, start: bool) -> tuple[str | None, bool]:
@@ -59,7 +61,7 @@ def _engine(invocation: Invocation, *, start: bool) -> tuple[str | None, bool]:
     settings = EngineSettings(
         store=invocation.store_path,
         allow_addresses=allowed_addresses((), invocation.environ),
-        transport=os.environ.get("WEBHOOK_CONSOLE_TRANSPORT") or "pyreqwest",
+        transport=invocation.environ.get(TRANSPORT_VARIABLE) or "pyreqwest",
     )
     try:
         engine = ensure_engine(settings, clock=invocation.clock)

@@ -4,6 +4,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from console.config import APP
@@ -53,12 +54,12 @@ def error(text: str) -> None:
 
 
 def _to_stderr(line: str) -> None:
-    try:
+    # What fails here cannot be told here; a stdout that is broken is met again when it is flushed at the end.
+    with suppress(OSError):
         sys.stdout.flush()
+    with suppress(OSError):
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
-    except OSError:
-        pass  # nobody can be told here; a stdout that is broken is met again when it is flushed at the end
 
 
 _UNSAFE_IN_JSON = re.compile(

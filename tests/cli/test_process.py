@@ -26,6 +26,12 @@ def run(store: Path, *arguments: str, **options: object) -> "subprocess.Complete
     return subprocess.run(command(store, *arguments), check=False, **settings)  # type: ignore[call-overload, no-any-return] # options by name
 
 
+@pytest.fixture(autouse=True)
+def buffered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Output as users have it: without buffers a broken pipe shows at once, and hides what happens at the end."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "store.db"

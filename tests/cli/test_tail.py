@@ -83,8 +83,9 @@ def test_many_at_once(console: CommandLine, store: Store) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, None])
 def test_the_command_follows_and_ends_quietly(
-    console: CommandLine, store: Store, number: signal.Signals | None
+    console: CommandLine, store: Store, number: signal.Signals | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     endpoint, hand = make_endpoint(store, "x\u0301"), EngineHand(store)
     make_events(store, 2)
     hand.complete(hand.claim(endpoint, 1), OK)

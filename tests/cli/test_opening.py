@@ -1,0 +1,76 @@
+"""Opening the console: what must be there first, and the engine behind it."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from console.cli.opening import check_terminal
+from console.domain.errors import ConfigError
+from console.store import open_store
+from console.ui.session import Session
+from tests.cli.support import CommandLine
+
+
+class Shown:
+    """Stands where the screen would be, and remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[Path, bool, str | None, str | None, bool]] = []
+
+    def __call__(self, session: Session, *, theme: str | None, notice: str | None, started_engine: bool) -> int:
+        self.calls.append((session.path, session.read_only, theme, notice, started_engine))
+        return 0
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
+    import console.ui.app
+
+    shown = Shown()
+    monkeypatch.setattr(console.ui.app, "run_console", shown)
+    monkeypatch.setattr("console.cli.opening.check_terminal", lambda _environ: None)
+    return shown
+
+
+def test_it_starts_an_engine_and_says_so(console: CommandLine, shown: Shown) -> None:
+    assert console("--theme", "light").code == 0
+    ((path, read_only, theme, notice, started),) = shown.calls
+    assert (path, read_only, theme, started) == (console.store_path, False, "light", True)
+    assert notice is not None
+    status = console("status", "--json").record
+    assert f"pid {status['engine']['pid']}" in notice
+    assert console().code == 0
+    assert shown.calls[1][3:] == (None, False)
+    assert console("stop").code == 0
+    os.waitpid(status["engine"]["pid"], 0)
+
+
+def test_no_engine_and_read_only_start_none(console: CommandLine, shown: Shown) -> None:
+    assert console("--read-only").code == 1
+    assert console("--no-engine").code == 0
+    assert console("--read-only").code == 0
+    assert [call[1:] for call in shown.calls] == [(False, None, None, False), (True, None, None, False)]
+    assert console("status", "--json").record["engine"] is None
+
+
+def test_an_engine_that_does_not_start_is_said_in_the_console(console: CommandLine, shown: Shown) -> None:
+    open_store(console.store_path).close()
+    Path(f"{console.store_path}.log").mkdir()
+    assert console().code == 0
+    assert shown.calls[0][3] is not None
+    assert shown.calls[0][3].startswith("no engine: ")
+    assert shown.calls[0][4] is False
+
+
+@pytest.mark.parametrize("term", [None, "", "dumb"])
+def test_a_terminal_is_needed(monkeypatch: pytest.MonkeyPatch, term: str | None) -> None:
+    environ = {} if term is None else {"TERM": term}
+    with pytest.raises(ConfigError, match="terminal on stdin"):
+        check_terminal({"TERM": "xterm"})
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+    check_terminal({"TERM": "xterm"})
+    with pytest.raises(ConfigError, match="TERM"):
+        check_terminal(environ)
