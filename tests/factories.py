@@ -106,3 +106,11 @@ def attempt_all(
     claimed = claim_all(store, epoch, now_ms=now_ms, limit=limit)
     store.complete([make_completed(c, verdict, now_ms=now_ms) for c in claimed], epoch=epoch)
     return claimed
+
+
+def claim_one(store: Store, epoch: int, **endpoint: Any) -> Claimed:
+    """One event for one new endpoint, claimed."""
+    made = add_endpoint(store, **endpoint)
+    store.accept([make_event()], NOW_MS)
+    (claimed,) = claim_all(store, epoch, made)
+    return claimed
