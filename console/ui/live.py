@@ -351,9 +351,11 @@ def read_rates(store: Store, window: Window, focus: EndpointId | None, now_ms: i
 def series_of(buckets: Sequence[Bucket], *, since: int, window: Window) -> Series:
     """What the charts of a window show."""
     slot_s = max(window.width_s, window.length_s // SLOTS_SHOWN)
-    slots: list[list[Bucket]] = [[] for _ in range(window.length_s // slot_s)]
+    # Slots begin at round times, so that a bar stays what it is while it moves to the left.
+    first = since // slot_s
+    slots: list[list[Bucket]] = [[] for _ in range((since + window.length_s - 1) // slot_s - first + 1)]
     for bucket in buckets:
-        slots[min((bucket.start_s - since) // slot_s, len(slots) - 1)].append(bucket)
+        slots[bucket.start_s // slot_s - first].append(bucket)
     sums = [total_of(slot, 0) if slot else None for slot in slots]
     ratios = [None if part is None else part.error_ratio for part in sums]
     return Series(
