@@ -36,7 +36,10 @@ def run(command: str, stub: Path) -> tuple[list[bytes], bytes]:
     done = subprocess.run(["sh"], input=command.encode(), env=environ, capture_output=True, check=True, timeout=30)
     words, body = json.loads(done.stdout)
     arguments = [bytes.fromhex(word) for word in words]
-    return arguments, bytes.fromhex(body) if body is not None else arguments[-1]
+    if body is not None:
+        return arguments, bytes.fromhex(body)
+    assert not arguments[-1].startswith(b"@"), "curl would send the contents of a file"
+    return arguments, arguments[-1]
 
 
 _texts = st.text(st.characters(codec="utf-8", exclude_characters="\0\r\n"), max_size=30)

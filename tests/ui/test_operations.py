@@ -10,7 +10,7 @@ from textual.widgets import Input
 
 from console.domain.operation import OperationKind
 from console.operations.endpoints import pause_endpoint
-from console.ui.audit import PAGE, matches, operation_lines, result_cell
+from console.ui.audit import PAGE, matches, operation_lines, read_newer, result_cell
 from console.ui.screens import operations
 from console.ui.screens.operations import OperationScreen, OperationsScreen
 from tests.ui.inspected import HOSTILE, Host, Scene, assert_nothing_raw, make_scene, seen_on, until
@@ -127,7 +127,6 @@ async def test_what_happens_meanwhile_appears_on_top_and_progress_moves(opened: 
     )
     async with opened() as (app, pilot):
         assert "… 0 so far" in seen_on(app)
-        # Pushed off the newest page, it is looked at by itself.
         with scene.store.transaction():
             for _ in range(PAGE + 5):
                 retried(scene)
@@ -169,6 +168,18 @@ async def test_hostile_names_are_shown_and_never_obeyed(opened: Open, scene: Sce
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, OperationScreen) and "evil[bold]$x[/]" in seen_on(app))
         assert_nothing_raw(app)
+
+
+def test_an_unfinished_act_is_looked_at_however_old_it_is(scene: Scene) -> None:
+    number = scene.store.begin_operation(
+        OperationKind.DELIVERY_RETRY, actor="bob", target="all", reason=None, now_ms=scene.clock.now_ms()
+    )
+    with scene.store.transaction():
+        for _ in range(PAGE + 5):
+            retried(scene)
+    newest = scene.store.operations(limit=1)[0].id
+    assert number not in {operation.id for operation in read_newer(scene.store, newest, ())}
+    assert number in {operation.id for operation in read_newer(scene.store, newest, (number,))}
 
 
 def test_every_kind_has_words(scene: Scene) -> None:
