@@ -104,4 +104,4 @@ def _write_examples(examples: Sequence[str], ctx: click.Context, formatter: clic
     with formatter.section("Examples"):
         for example in examples:
             # Not write_text: a command line that is wrapped cannot be pasted.
-            formatter.write(f"{'':>{formatter.current_indent}}{name} {example}\n")
+            formatter.write(f"{'':>{formatter.current_indent}}{name} {example}".rstrip() + "\n")

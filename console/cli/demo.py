@@ -12,6 +12,7 @@ from console.demo.options import DemoOptions
 
 @click.command(
     cls=ConsoleCommand,
+    short_help="Try it: misbehaving receivers, events and an engine.",
     examples=("demo", "demo --rate 200 --seed 7", "demo --headless --seconds 30 --json"),
 )
 @click.option("--headless", is_flag=True, help="No screen: run for --seconds and print a report.")

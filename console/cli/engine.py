@@ -24,6 +24,7 @@ _STATUS_FIELDS = (
 
 @click.command(
     cls=ConsoleCommand,
+    short_help="Run the engine in the foreground.",
     examples=("serve", "serve --allow-address 10.0.0.0/8 --drain 30s", "serve --store /var/lib/hooks/store.db"),
 )
 @click.option(
@@ -173,7 +174,12 @@ def _engine_in_words(engine: EngineStatus | None, now_ms: int) -> tuple[str, str
     return f"NOT RUNNING: pid {engine.pid} was last seen {last} and did not end in order", "error"
 
 
-@click.command(cls=ConsoleCommand, json_fields=("stopped", "pid", "was_running"), examples=("stop", "stop --wait 60s"))
+@click.command(
+    cls=ConsoleCommand,
+    short_help="Stop the engine, and wait until it has.",
+    json_fields=("stopped", "pid", "was_running"),
+    examples=("stop", "stop --wait 60s"),
+)
 @click.option("--wait", "wait_s", type=DURATION, default="15s", show_default=True, metavar="15s")
 @click.option("--reason", type=TEXT, metavar="TEXT", help="Why, for the audit log.")
 @pass_invocation

@@ -3,6 +3,8 @@
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
+from pathlib import Path
 
 import click
 
@@ -56,7 +58,7 @@ def cli(ctx: click.Context, theme: str | None, read_only: bool, no_engine: bool)
 
     Without a command the console opens, and an engine is started in the background when none is running.
 
-    Exit codes: 0 done, 1 failed, 2 wrong usage.
+    Exit codes: 0 done, 1 failed, 2 wrong usage, 130 Ctrl-C, 141 the reader of the output has gone.
     """
     if ctx.invoked_subcommand is None:
         if invocation_of(ctx).json:
@@ -72,7 +74,17 @@ def cli(ctx: click.Context, theme: str | None, read_only: bool, no_engine: bool)
 
 def main() -> int:
     """Run the command line of this process. Returns the exit code."""
+    _mend_streams()
     return run(sys.argv[1:])
+
+
+def _mend_streams() -> None:
+    """Streams that a parent closed are empty ones here, and no character is one that cannot be written."""
+    sys.stdin = sys.stdin or Path(os.devnull).open()  # noqa: SIM115 - for as long as the process runs
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process runs
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115 - for as long as the process runs
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:

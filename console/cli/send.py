@@ -18,6 +18,7 @@ SEND_FIELDS = ("id", "type", "duplicate", "deliveries", "engine_alive")
 
 @click.command(
     cls=ConsoleCommand,
+    short_help="Accept an event, or many.",
     json_fields=SEND_FIELDS,
     examples=(
         "send invoice.paid --data '{\"id\": 42}'",

@@ -20,6 +20,7 @@ _EMPTY = (0,) * SLOTS
 
 @click.command(
     cls=ConsoleCommand,
+    short_help="Show rates, errors and latencies.",
     json_fields=("window_s", "since", "until", "overall", "endpoints"),
     examples=("stats", "stats --window 1h", "stats --window 24h --json"),
 )

@@ -127,6 +127,21 @@ def test_a_full_disk_is_said(path: Path) -> None:
     assert done.stderr == b"webhook-console: No space left on device\n"
 
 
+def test_streams_that_are_closed_or_narrow(path: Path) -> None:
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        for arguments, code in (["send", "a.b", "--id", "one"], 0), (["endpoints", "list"], 0), (["frob"], 2):
+            shell = ["sh", "-c", f'exec "$@" {closed}', "sh", *command(path, *arguments)]
+            done = subprocess.run(shell, capture_output=True, timeout=60, check=False)
+            assert (done.returncode, b"Traceback" in done.stderr) == (code, False), (closed, arguments)
+    store = open_store(path)
+    make_endpoint(store)
+    store.close()
+    done = run(path, "endpoints", "show", "billing", env={**os.environ, "PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"whsec_?LaSw" in done.stdout
+    assert done.stdout.isascii()
+
+
 def test_no_console_without_a_terminal(path: Path) -> None:
     done = run(path)
     assert done.returncode == 1
