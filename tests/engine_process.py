@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,10 +23,19 @@ class EngineProcess:
         store: its path; made when it is not there.
         log: where its stderr goes; None: nowhere.
         arguments: more flags of `serve`.
+        environment: the whole of it; None: that of this process.
     """
 
-    def __init__(self, store: Path, *, log: Path | None = None, arguments: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        store: Path,
+        *,
+        log: Path | None = None,
+        arguments: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._store, self._log, self._arguments = store, log, arguments
+        self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -43,7 +53,12 @@ class EngineProcess:
         command += ["--allow-address", "127.0.0.0/8", "--log-format", "json", *self._arguments]
         with Path(self._log or os.devnull).open("ab") as stderr:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                env=None if self._environment is None else dict(self._environment),
+                start_new_session=True,
             )
         try:
             self._wait_until_alive()
