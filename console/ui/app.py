@@ -9,7 +9,7 @@ from console.domain.endpoint import Endpoint
 from console.domain.errors import ConfigError, ConsoleError
 from console.domain.ids import AttemptId, DeliveryId, EndpointId
 from console.domain.rates import Window
-from console.ui.live import LiveFeed, Snapshot
+from console.ui.live import READ_EVERY_OVER_SSH_S, READ_EVERY_S, LiveFeed, Snapshot
 from console.ui.session import Session
 from console.ui.terminal import TerminalGuard, prepare_environment, require_terminal, wants_no_colour
 
@@ -68,7 +68,13 @@ class ConsoleApp(App[int]):
         self.window: Window = SHOWN_WINDOWS[1]
         self.focus_on: EndpointId | None = None
         """The one endpoint that the screens speak of; None for all."""
-        self.feed = LiveFeed(session.path, clock=session.clock, window=self.window, changed=self._feed_changed)
+        self.feed = LiveFeed(
+            session.path,
+            clock=session.clock,
+            window=self.window,
+            changed=self._feed_changed,
+            read_every_s=READ_EVERY_OVER_SSH_S if os.environ.get("SSH_CONNECTION") else READ_EVERY_S,
+        )
         self._notice, self._started_engine = notice, started_engine
         self._quitting = False
         self.register_theme(chosen := _theme(theme))

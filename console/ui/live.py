@@ -23,6 +23,9 @@ LOOK_EVERY_S = 0.1
 READ_EVERY_S = 0.2
 """The least time between two reads while it changes all the time."""
 
+READ_EVERY_OVER_SSH_S = 0.5
+"""The same over SSH, where each repaint of a busy tail is 10 kB on the wire."""
+
 AT_LEAST_EVERY_S = 1.0
 """A read even when nothing changed, so that rates fall and ages move."""
 
@@ -127,9 +130,17 @@ class LiveFeed(threading.Thread):
     It is not called again before that was taken. A store that cannot be read is trouble to show, never an end.
     """
 
-    def __init__(self, path: Path, *, clock: Clock, window: Window, changed: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Clock,
+        window: Window,
+        changed: Callable[[], object],
+        read_every_s: float = READ_EVERY_S,
+    ) -> None:
         super().__init__(name="live-feed", daemon=True)
-        self._path, self._clock, self._changed = path, clock, changed
+        self._path, self._clock, self._changed, self._read_every_s = path, clock, changed, read_every_s
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
@@ -189,7 +200,7 @@ class LiveFeed(threading.Thread):
                 if reader is None:
                     reader = _Reader(open_store(self._path, read_only=True, create=False), self._clock)
                 wish = self._wish
-                if reader.has_news(wish):
+                if reader.has_news(wish, self._read_every_s):
                     self._offer(wish, *reader.read(wish))
             except ConsoleError as error:
                 self._offer_trouble(str(error))
@@ -243,13 +254,13 @@ class _Reader:
         self._open: dict[AttemptId, None] = {}
         self._levels: deque[tuple[int, int, int]] = deque(maxlen=LEVELS_KEPT)
 
-    def has_news(self, wish: _Wish) -> bool:
+    def has_news(self, wish: _Wish, read_every_s: float) -> bool:
         """Whether it is time to read: another wish, a change, or a second gone by."""
         version, since = self.store.data_version(), self._clock.monotonic_s() - self._read_at_s
         if wish != self._wish or since >= AT_LEAST_EVERY_S:
             self._version = version
             return True
-        if version == self._version or since < READ_EVERY_S:
+        if version == self._version or since < read_every_s:
             return False
         self._version = version
         return True

@@ -210,6 +210,28 @@ async def test_the_list_refreshes_by_itself(store: Store, clock: MovableClock, m
         await until(pilot, lambda: table.pages.count == 6)
 
 
+async def test_away_from_the_top_rows_stay_and_newer_ones_are_announced(
+    store: Store, clock: MovableClock, make_console: Make
+) -> None:
+    epoch = fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await open_failures(pilot, app)
+        await pilot.press("j")
+        current = table.current
+        store.accept([make_event(type="invoice.paid")], clock.now_ms())
+        attempt_all(store, epoch, failed(), now_ms=clock.now_ms())
+        await until(pilot, lambda: "newer ones above" in screen_text(app))
+        assert table.pages.count == 5
+        assert current is not None
+        assert table.current is not None
+        assert table.current.delivery.id == current.delivery.id
+        assert table.cursor == 1
+        await pilot.press("g")
+        await until(pilot, lambda: table.pages.count == 6 and table.cursor == 0)
+        assert "newer ones above" not in screen_text(app)
+
+
 NAMES = {EndpointId("ep_1"): "crm", EndpointId("ep_2"): "crm-eu", EndpointId("ep_3"): "billing"}
 
 

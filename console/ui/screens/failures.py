@@ -14,7 +14,7 @@ from console.domain.delivery import Delivery, DeliveryState
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.errors import ConsoleError, InvalidInputError
 from console.domain.filters import DeliveryFilter
-from console.domain.ids import EndpointId
+from console.domain.ids import DeliveryId, EndpointId
 from console.domain.outcome import Cause
 from console.operations import deliveries as operations
 from console.operations.deliveries import Preview
@@ -78,6 +78,7 @@ class FailuresScreen(LiveScreen):
         self._busy = ""
         self._wrong = ""
         self._stale = False
+        self._from_top, self._newer = True, False
         self._read_at_s = float("-inf")
 
     def body(self) -> ComposeResult:
@@ -133,10 +134,19 @@ class FailuresScreen(LiveScreen):
         self.run_worker(self._read(), group="read", exclusive=True)
 
     async def _read(self) -> None:
-        limit = max(PAGE, -(-self._table.pages.count // PAGE) * PAGE)
+        pages = self._table.pages
+        limit = max(PAGE, -(-pages.count // PAGE) * PAGE)
+        # Away from the top, rows stay where they are: what is newer is announced, and not put above them.
+        held = pages.first if self._table.cursor > 0 and not self._from_top else None
+        before = None if held is None else DeliveryId(held + 1)
+
+        def read(store: Store) -> tuple[list[Delivery], list[Delivery]]:
+            newest = store.deliveries(where, limit=1) if held is not None else []
+            return store.deliveries(where, limit=limit, before=before), newest
+
         try:
             where = self.where
-            found = await self.console.session.read(lambda store: store.deliveries(where, limit=limit))
+            found, newest = await self.console.session.read(read)
         except InvalidInputError as error:
             self._wrong = f"✗ {fmt.inline(str(error))}"
             self.say_warning()
@@ -144,7 +154,8 @@ class FailuresScreen(LiveScreen):
         except ConsoleError as error:
             self.console.complain(error)
             return
-        self._wrong = ""
+        self._wrong, self._from_top = "", False
+        self._newer = held is not None and bool(newest) and newest[0].id > held
         self.say_warning()
         self._show(found, complete=len(found) < limit)
 
@@ -175,6 +186,8 @@ class FailuresScreen(LiveScreen):
             parts.append(self._cause)
         if self._text:
             parts.append(f"/{fmt.inline(self._text)}")
+        if self._newer:
+            parts.append("newer ones above, g shows them")
         if table.marks:
             parts.append(f"{fmt.exact(len(table.marks))} marked")
         line = Content.assemble((" Failures", "bold"), "".join(f" · {part}" for part in parts))
@@ -211,6 +224,7 @@ class FailuresScreen(LiveScreen):
 
     def _filter_changed(self) -> None:
         self._table.marks = ()
+        self._from_top = True
         self._say_title()
         self.read_again()
 
@@ -225,6 +239,10 @@ class FailuresScreen(LiveScreen):
 
     def on_line_table_chosen(self, event: LineTable.Chosen) -> None:
         self.console.inspect(event.row.delivery.id)
+
+    def on_line_table_highlighted(self, event: LineTable.Highlighted) -> None:
+        if self._newer and self._table.cursor == 0:
+            self.read_again()
 
     def on_line_table_marks_changed(self, event: LineTable.MarksChanged) -> None:
         self._say_title()

@@ -32,6 +32,7 @@ HELD_BACK = 5_000
 
 
 EMPTY_LINES = 8
+"""What the endpoints take while there are none: room to say what to type."""
 
 
 class HomeScreen(LiveScreen):
@@ -149,10 +150,8 @@ class HomeScreen(LiveScreen):
 
     def _fit_endpoints(self, known: int) -> None:
         """As high as the endpoints need, so that the tail has the rest; the style says at most how high."""
-        if self.console.focus_on is not None:
-            lines = 2
-        else:
-            lines = known + 1 if known else EMPTY_LINES
+        known = 1 if self.console.focus_on is not None else known
+        lines = known + 1 if known else EMPTY_LINES
         self._endpoints.styles.height = "1fr" if self.has_class("-only-endpoints") else lines
 
     def _say_titles(self) -> None:

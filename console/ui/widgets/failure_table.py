@@ -110,6 +110,10 @@ class PagedFailures(RowSource[FailureRow]):
         self._index = {delivery.id: index for index, delivery in enumerate(self.deliveries)}
 
     @property
+    def first(self) -> DeliveryId | None:
+        return self.deliveries[0].id if self.deliveries else None
+
+    @property
     def last(self) -> DeliveryId | None:
         return self.deliveries[-1].id if self.deliveries else None
 
@@ -182,8 +186,12 @@ class FailureTable(LineTable[FailureRow]):
         self.pages.now_ms = now_ms
         if same and deliveries:
             self._repaint(before)
-        else:
-            self.rows_changed()
+            return
+        at_top = self.cursor == 0
+        self.rows_changed()
+        if at_top:
+            # The newest row is what is looked at there, not the one that was newest before.
+            self.move_cursor(0)
 
     def tick(self, now_ms: int) -> None:
         """Time went on."""
