@@ -1,0 +1,234 @@
+"""Which indexes the queries use, and that what a screen or a claim costs does not grow with the history.
+
+Work is measured in instructions of SQLite's virtual machine: the same on every machine.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from console.domain.delivery import DeliveryState
+from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
+from console.domain.ids import AttemptId, DeliveryId, EventId
+from console.domain.outcome import Cause
+from console.domain.work import ClaimOrder
+from console.store import open_store
+from console.store.sqlite.connection import Connection
+from console.store.sqlite.store import SqliteStore
+from tests.factories import NOW_MS, add_endpoint, delivered, make_completed, make_event, start_engine
+
+ROWS = 200_000
+FEW = 50_000
+"""Instructions. A page of 50 rows takes some 10,000; looking at each of 200,000 rows at least 600,000."""
+
+_EVENTS = "INSERT INTO events VALUES (?, ?, 'invoice.paid', x'7b7d', ?, 'cli')"
+_DELIVERIES = """
+INSERT INTO deliveries (id, event, endpoint, state, attempts, step, next_attempt_at, last_cause, created_at, updated_at)
+VALUES (?, ?, ?, ?, 1, 1, ?, ?, ?, ?)
+"""
+_ATTEMPTS = """
+INSERT INTO attempts (id, delivery, endpoint, number, manual, started_at, ended_at, cause)
+VALUES (?, ?, ?, 1, 0, ?, ?, ?)
+"""
+
+
+def _delivery(i: int, endpoint: int) -> tuple[object, ...]:
+    """All delivered, but for the oldest hundred of each endpoint, which failed, and the next, which wait."""
+    at = NOW_MS + i
+    if i <= 200:
+        return i, i, endpoint, "failed", None, "dns", at, at
+    if i <= 20_000:
+        return i, i, endpoint, "pending", at, None, at, at
+    return i, i, endpoint, "delivered", None, None, at, at
+
+
+def _fill(connection: Connection) -> None:
+    span = range(1, ROWS + 1)
+    with connection.transaction():
+        connection.run_many(_EVENTS, ((i, f"evt_{i}", NOW_MS + i) for i in span))
+        connection.run_many(_DELIVERIES, (_delivery(i, 1 + i % 2) for i in span))
+        causes = dict.fromkeys(range(200), "dns")
+        connection.run_many(_ATTEMPTS, ((i, i, 1 + i % 2, NOW_MS + i, NOW_MS + i + 5, causes.get(i)) for i in span))
+        connection.run_many("INSERT INTO gauges (endpoint) VALUES (?)", [(1,), (2,)])
+
+
+class Probe:
+    """A store with a long history, its statements and their work observed."""
+
+    def __init__(self, path: Path) -> None:
+        open_store(path).close()
+        self.connection = Connection(path, read_only=False)
+        self.connection.prepare()
+        self.store = SqliteStore(self.connection)
+        self.endpoints = [add_endpoint(self.store, name=name) for name in ("a", "b")]
+        assert [e.seq for e in self.endpoints] == [1, 2]
+        self.epoch = start_engine(self.store)
+        _fill(self.connection)
+
+    def work_of(self, call: Callable[[], object]) -> int:
+        """Instructions that a call takes, to the nearest 100."""
+        count = 0
+
+        def step() -> int:
+            nonlocal count
+            count += 100
+            return 0
+
+        self.connection.raw.set_progress_handler(step, 100)
+        call()
+        self.connection.raw.set_progress_handler(None, 0)
+        return count
+
+    def plan_of(self, call: Callable[[], object]) -> str:
+        """How SQLite runs the statements of a call."""
+        statements: list[str] = []
+        self.connection.raw.set_trace_callback(statements.append)
+        call()
+        self.connection.raw.set_trace_callback(None)
+        lines: list[str] = []
+        for sql in statements:
+            if sql.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE")):
+                lines += [row[3] for row in self.connection.rows(f"EXPLAIN QUERY PLAN {sql}")]
+        return "\n".join(lines)
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Probe]:
+    probe = Probe(tmp_path_factory.mktemp("history") / "store.db")
+    with closing(probe.connection):
+        yield probe
+
+
+def deliveries(where: DeliveryFilter, before: int | None = None) -> Callable[[Probe], object]:
+    return lambda p: p.store.deliveries(where, limit=50, before=None if before is None else DeliveryId(before))
+
+
+def attempts(where: AttemptFilter, **page: AttemptId) -> Callable[[Probe], object]:
+    return lambda p: p.store.attempts(where, AttemptPage(limit=50, **page))
+
+
+def of_endpoint(p: Probe) -> AttemptFilter:
+    return AttemptFilter(endpoints=(p.endpoints[0].id,))
+
+
+MIDDLE = AttemptId(ROWS // 2)
+READS: dict[str, tuple[Callable[[Probe], object], str]] = {
+    "troubled deliveries": (deliveries(DeliveryFilter(troubled=True)), "INDEX deliveries_troubled"),
+    "troubled deliveries, next page": (deliveries(DeliveryFilter(troubled=True), 150), "INDEX deliveries_troubled"),
+    "troubled deliveries, counted": (
+        lambda p: p.store.count_deliveries(DeliveryFilter(troubled=True)),
+        "INDEX deliveries_troubled",
+    ),
+    "failed deliveries": (
+        deliveries(DeliveryFilter(states=(DeliveryState.FAILED,))),
+        "INDEX deliveries_troubled",
+    ),
+    "deliveries being sent": (
+        deliveries(DeliveryFilter(states=(DeliveryState.SENDING,))),
+        "INDEX deliveries_sending",
+    ),
+    "deliveries of an event": (
+        deliveries(DeliveryFilter(event_id=EventId("evt_77"))),
+        "INDEX deliveries_event (event=?)",
+    ),
+    "deliveries by id": (
+        deliveries(DeliveryFilter(ids=(DeliveryId(5), DeliveryId(7)))),
+        "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid=?)",
+    ),
+    "deliveries, a page": (
+        deliveries(DeliveryFilter(), ROWS // 2),
+        "SEARCH deliveries USING INTEGER PRIMARY KEY (rowid<?)",
+    ),
+    "failed attempts": (attempts(AttemptFilter(failed_only=True)), "INDEX attempts_failed"),
+    "failed attempts, the tail": (
+        attempts(AttemptFilter(failed_only=True), after=MIDDLE),
+        "INDEX attempts_failed (id>?)",
+    ),
+    "attempts by cause": (attempts(AttemptFilter(causes=(Cause.DNS,))), "INDEX attempts_failed"),
+    "attempts, a page": (
+        attempts(AttemptFilter(), before=MIDDLE),
+        "SEARCH attempts USING INTEGER PRIMARY KEY (rowid<?)",
+    ),
+    "attempts, the tail": (
+        attempts(AttemptFilter(), after=MIDDLE),
+        "SEARCH attempts USING INTEGER PRIMARY KEY (rowid>?)",
+    ),
+    "an endpoint's attempts": (
+        lambda p: p.store.attempts(of_endpoint(p), AttemptPage(limit=50)),
+        "INDEX attempts_endpoint (endpoint=?)",
+    ),
+    "an endpoint's attempts, a page": (
+        lambda p: p.store.attempts(of_endpoint(p), AttemptPage(limit=50, before=MIDDLE)),
+        "INDEX attempts_endpoint (endpoint=? AND id<?)",
+    ),
+    "a delivery's attempts": (
+        attempts(AttemptFilter(delivery_id=DeliveryId(9))),
+        "INDEX attempts_delivery (delivery=?)",
+    ),
+    "an event's attempts": (
+        attempts(AttemptFilter(event_id=EventId("evt_9"))),
+        "INDEX attempts_delivery (delivery=?)",
+    ),
+    "events, a page": (
+        lambda p: p.store.events(EventFilter(), limit=50, before_seq=ROWS // 2),
+        "INDEX deliveries_event (event=?)",
+    ),
+    "next due": (lambda p: p.store.next_due([1, 2]), "COVERING INDEX deliveries_due (endpoint=?)"),
+    "gauges": (lambda p: p.store.gauges(), "SEARCH g USING INTEGER PRIMARY KEY"),
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_a_read_uses_its_index_and_does_little_work(probe: Probe, name: str) -> None:
+    read, index = READS[name]
+    plan = probe.plan_of(lambda: read(probe))
+    assert index in plan
+    for table in ("deliveries", "attempts", "events"):
+        assert f"SCAN {table}\n" not in plan + "\n", "every row would be looked at"
+    assert probe.work_of(lambda: read(probe)) < FEW
+
+
+def test_the_measure_of_work_sees_a_scan(probe: Probe) -> None:
+    assert probe.work_of(lambda: probe.connection.rows("SELECT count(*) FROM attempts WHERE detail = 'x'")) > 10 * FEW
+
+
+def test_a_claim_and_its_completion_do_little_work_however_much_waits(probe: Probe) -> None:
+    def claim_and_complete() -> None:
+        orders = [ClaimOrder(endpoint_seq=seq, limit=16) for seq in (1, 2)]
+        claimed = probe.store.claim(orders, epoch=probe.epoch, now_ms=NOW_MS + 10**9)
+        assert len(claimed) == 32
+        probe.store.complete([make_completed(c, delivered()) for c in claimed], epoch=probe.epoch)
+
+    plan = probe.plan_of(claim_and_complete)
+    assert "INDEX deliveries_due (endpoint=? AND next_attempt_at<?)" in plan
+    assert "SCAN deliveries" not in plan
+    assert "SCAN attempts" not in plan
+    assert "USE TEMP B-TREE FOR ORDER BY" not in plan, "all that is due would be sorted for a few"
+    assert probe.work_of(claim_and_complete) < FEW
+
+
+def test_accepting_does_little_work(probe: Probe) -> None:
+    events = [make_event(id=EventId(f"new-{i}")) for i in range(50)]
+    assert probe.work_of(lambda: probe.store.accept(events, NOW_MS)) < FEW
+    assert probe.work_of(lambda: probe.store.accept(events, NOW_MS)) < FEW, "duplicates"
+
+
+def test_recovering_nothing_does_little_work(probe: Probe) -> None:
+    plan = probe.plan_of(lambda: probe.store.recover(epoch=probe.epoch, now_ms=NOW_MS))
+    assert "INDEX deliveries_sending" in plan
+    assert probe.work_of(lambda: probe.store.recover(epoch=probe.epoch, now_ms=NOW_MS)) < FEW
+
+
+def test_tidying_does_little_work(probe: Probe) -> None:
+    assert probe.work_of(lambda: probe.store.tidy(epoch=probe.epoch, now_ms=NOW_MS)) < FEW
+
+
+@pytest.mark.parametrize("action", ["retry", "cancel"])
+def test_a_piece_of_a_bulk_action_does_a_piece_of_the_work(probe: Probe, action: str) -> None:
+    move = probe.store.retry_deliveries if action == "retry" else probe.store.cancel_deliveries
+    where = DeliveryFilter(states=(DeliveryState.FAILED,))
+    plan = probe.plan_of(lambda: move(where, now_ms=NOW_MS, limit=10))
+    assert "INDEX deliveries_troubled" in plan
+    assert probe.work_of(lambda: move(where, now_ms=NOW_MS, limit=10)) < FEW
