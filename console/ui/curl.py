@@ -5,9 +5,8 @@ import shlex
 from urllib.parse import urlsplit, urlunsplit
 
 from console.domain.outcome import Headers
+from console.domain.redaction import REDACTED, is_sensitive
 from console.ui.format import inline
-
-REDACTED = "<redacted>"
 
 _SECRET_NAME = re.compile(r"auth|cookie|token|secret|key|passw|credential|session", re.IGNORECASE)
 _SECRET_PARAMETER = re.compile(r"auth|token|secret|key|passw|credential|session|^sig", re.IGNORECASE)
@@ -20,15 +19,15 @@ _LONGEST_ARGUMENT_BYTES = 96 * 1024
 
 
 def is_secret_header(name: str) -> bool:
-    """Whether a header's value is kept out of what is copied. `webhook-signature` is no secret: it is made of one."""
-    return _SECRET_NAME.search(name) is not None
+    """Whether a header's value is kept out of what is copied: all that the store redacts, and a little more, since
+    what is copied is pasted elsewhere. `webhook-signature` is no secret: it is made of one."""
+    return is_sensitive(name) or _SECRET_NAME.search(name) is not None
 
 
 def as_curl(request_headers: Headers, url: str, body: bytes) -> str:
     """The command that would send this request again.
 
-    Values of headers and query parameters that hold secrets are replaced by `<redacted>`; what the store redacted stays
-    as it is. Headers that no HTTP request can carry are left out. Whatever a terminal or a shell would obey is written
+    Values of headers and query parameters that hold secrets are replaced by `[redacted]`, the mark of the store. Headers that no HTTP request can carry are left out. Whatever a terminal or a shell would obey is written
     as octal escapes of printf, which every POSIX shell has, unlike `$'…'`.
     """
     words = ["curl", "-i", "--globoff", "--url", _quote(redact_url(url).replace("\0", "␀"))]
@@ -62,12 +61,7 @@ def _field(name: str, value: str) -> str:
     clean = value.translate(_IMPOSSIBLE_IN_A_FIELD)
     if not clean.strip():
         return f"{name};"  # curl's way to send an empty field; `name:` would leave it out
-    return f"{name}: {REDACTED if is_secret_header(name) and not _is_redacted(clean) else clean}"
-
-
-def _is_redacted(value: str) -> bool:
-    """Whether the store has put its own mark in place of the value already."""
-    return re.fullmatch(r"[^\w\s]*(redacted)?[^\w\s]*", value, re.IGNORECASE) is not None
+    return f"{name}: {REDACTED if is_secret_header(name) else clean}"
 
 
 def _plain_text(data: bytes) -> str | None:

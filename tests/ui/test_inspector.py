@@ -144,7 +144,7 @@ async def test_shift_y_sends_a_curl_without_secrets(opened: Open) -> None:
         await pilot.press("k", "Y")
         await until(pilot, lambda: app.copied)
         command = base64.b64decode(app.copied[0].removeprefix("\x1b]52;c;").removesuffix("\x07")).decode()
-        assert command.startswith("curl -i --globoff --url 'http://127.0.0.1:9/hook?token=<redacted>'")
+        assert command.startswith("curl -i --globoff --url 'http://127.0.0.1:9/hook?token=[redacted]'")
         assert "hunter2" not in command
         assert "webhook-signature: v1,K5oZ" in command
         assert PAYLOAD.decode() in command
