@@ -27,8 +27,9 @@ def is_secret_header(name: str) -> bool:
 def as_curl(request_headers: Headers, url: str, body: bytes) -> str:
     """The command that would send this request again.
 
-    Values of headers and query parameters that hold secrets are replaced by `[redacted]`, the mark of the store. Headers that no HTTP request can carry are left out. Whatever a terminal or a shell would obey is written
-    as octal escapes of printf, which every POSIX shell has, unlike `$'…'`.
+    Values of headers and query parameters that hold secrets are replaced by `[redacted]`, the mark of the store.
+    Headers that no HTTP request can carry are left out. Whatever a terminal or a shell would obey is written as octal
+    escapes of printf, which every POSIX shell has, unlike `$'…'`.
     """
     words = ["curl", "-i", "--globoff", "--url", _quote(redact_url(url).replace("\0", "␀"))]
     for name, value in request_headers:
