@@ -28,7 +28,7 @@ UPDATE gauges SET last_failure_at = ?, last_failure_cause = ?, last_failure_deta
 """
 _COUNTED = ("accepted", "ok", "failed", *HISTOGRAM_COLUMNS)
 _ADD_RATES = f"""
-INSERT INTO rates (width, bucket, endpoint, {", ".join(_COUNTED)}) VALUES (?, ?, ?{", ?" * len(_COUNTED)})
+INSERT INTO rates (width, bucket, endpoint, {", ".join(_COUNTED)}) VALUES {{rows}}
 ON CONFLICT (width, bucket, endpoint) DO UPDATE SET {", ".join(f"{c} = {c} + excluded.{c}" for c in _COUNTED)}
 """
 _ADD_CAUSES = """
@@ -91,7 +91,7 @@ class AttemptCounts:
 
     def write(self, connection: Connection) -> None:
         """Add the sums to the store. The gauges' rows must exist."""
-        connection.run_many(_ADD_RATES, [(*key, *counts) for key, counts in self._rates.items()])
+        connection.run_rows(_ADD_RATES, [(*key, *counts) for key, counts in self._rates.items()])
         connection.run_many(_ADD_CAUSES, [(*key, count) for key, count in self._causes.items()])
         connection.run_many(_LAST_SUCCESS, [(at, endpoint) for endpoint, at in self._successes.items()])
         connection.run_many(_LAST_FAILURE, [(*last, endpoint) for endpoint, last in self._failures.items()])
