@@ -275,6 +275,23 @@ async def test_enter_opens_the_inspector(store: Store, clock: MovableClock, make
         await until(pilot, lambda: isinstance(app.screen, HomeScreen))
 
 
+async def test_what_comes_while_home_is_covered_is_there_on_the_way_back(
+    store: Store, clock: MovableClock, make_console: Make
+) -> None:
+    epoch = fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await read(pilot, app)
+        _, tail = tables(app)
+        await pilot.press("F")
+        await until(pilot, lambda: not isinstance(app.screen, HomeScreen))
+        send(store, clock, epoch, 3)
+        await until(pilot, lambda: app.snapshot is not None and app.snapshot.rates.total.ok == 6)
+        assert len(tail.model.rows) == 5, "a covered screen is not painted"
+        await pilot.press("escape")
+        await until(pilot, lambda: len(tail.model.rows) == 8)
+
+
 async def test_windows(store: Store, clock: MovableClock, make_console: Make) -> None:
     fill(store, clock)
     app = make_console()

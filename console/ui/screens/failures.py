@@ -126,7 +126,12 @@ class FailuresScreen(LiveScreen):
         pace = READ_AGAIN_S if self._table.pages.count <= 4 * PAGE else READ_AGAIN_LONG_S
         if self._stale and now_s - self._read_at_s >= pace:
             self.read_again()
-        self._table.tick(self.clock.now_ms())
+        self._table.tick(self._now_ms)
+
+    @property
+    def _now_ms(self) -> int:
+        """Whole seconds, so that every age moves at the same moment: one repaint a second."""
+        return self.clock.now_ms() // 1000 * 1000
 
     def read_again(self) -> None:
         """Read all that is loaded once more, from the newest on."""
@@ -176,7 +181,7 @@ class FailuresScreen(LiveScreen):
     def _show(self, found: list[Delivery], *, complete: bool) -> None:
         table = self._table
         table.empty = NONE_MATCH if self._is_filtered else NONE_AT_ALL
-        table.show(found, complete=complete, now_ms=self.clock.now_ms())
+        table.show(found, complete=complete, now_ms=self._now_ms)
         self._say_title()
 
     def _say_title(self) -> None:

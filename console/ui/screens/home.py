@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
+from console.domain.delivery import Attempt
 from console.domain.endpoint import EndpointState
 from console.domain.errors import ConsoleError
 from console.domain.ids import EndpointId
@@ -53,9 +54,10 @@ class HomeScreen(LiveScreen):
         super().__init__()
         self._filters = {"endpoints": "", "tail": ""}
         self._paused_at_ms: int | None = None
-        self._held: deque[Taken] = deque()
+        self._held: deque[Attempt] = deque()
+        self._held_skipped = 0
         self._held_count = 0
-        self._generation = 0
+        self._generation = self._held_generation = 0
         self._read_once = False
 
     def body(self) -> ComposeResult:
@@ -91,14 +93,16 @@ class HomeScreen(LiveScreen):
     # Data
 
     def take(self, taken: Taken) -> None:
-        if self._paused_at_ms is not None:
+        if self._paused_at_ms is not None or self.is_covered:
             self._hold(taken)
             return
+        self._show_held()
         self._show_attempts(taken)
         self._show_endpoints()
 
     def tick(self) -> None:
         if self._paused_at_ms is None:
+            self._show_held()
             self._show_endpoints()
 
     def _show_attempts(self, taken: Taken) -> None:
@@ -185,11 +189,28 @@ class HomeScreen(LiveScreen):
         return f"‖ VIEW PAUSED at {since} · {fmt.exact(self._held_count)} attempts since · s goes on"
 
     def _hold(self, taken: Taken) -> None:
-        self._held.append(taken)
-        self._held_count += taken.skipped + len({a.id for a in taken.attempts if a.id not in self._tail.model})
-        while sum(len(held.attempts) for held in self._held) > HELD_BACK and len(self._held) > 1:
+        if taken.generation != self._held_generation:
+            self._held.clear()
+            self._held_skipped, self._held_generation = 0, taken.generation
+        self._held.extend(taken.attempts)
+        self._held_skipped += taken.skipped
+        self._held_count += taken.skipped + sum(attempt.ended_at_ms is not None for attempt in taken.attempts)
+        while len(self._held) > HELD_BACK:
             self._held.popleft()
-        self.say_warning()
+            self._held_skipped += 1
+        if self.is_current:
+            self.say_warning()
+
+    def _show_held(self) -> None:
+        """Show what came while the view was paused or covered."""
+        if not self._held and not self._held_skipped:
+            return
+        attempts, skipped = tuple(self._held), self._held_skipped
+        self._held.clear()
+        self._held_skipped = 0
+        self._show_attempts(
+            Taken(snapshot=None, trouble=None, attempts=attempts, skipped=skipped, generation=self._held_generation)
+        )
 
     def action_pause_view(self) -> None:
         """Stop the tables, or let them go on with all that came meanwhile."""
@@ -197,9 +218,7 @@ class HomeScreen(LiveScreen):
             self._paused_at_ms, self._held_count = self.clock.now_ms(), 0
         else:
             self._paused_at_ms = None
-            for held in self._held:
-                self._show_attempts(held)
-            self._held.clear()
+            self._show_held()
             self._show_endpoints()
         self.say_warning()
 

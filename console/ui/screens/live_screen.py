@@ -67,6 +67,12 @@ class LiveScreen(Screen[None]):
     def tick(self) -> None:
         """Time went on."""
 
+    @property
+    def is_covered(self) -> bool:
+        """Whether another screen hides this one whole. Painting it would make Textual paint that one again."""
+        top = self.app.screen
+        return top is not self and not top.is_modal
+
     def compose(self) -> ComposeResult:
         yield StatusHeader()
         yield TextLine(id="warning")

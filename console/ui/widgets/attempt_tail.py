@@ -84,10 +84,6 @@ class TailModel:
         self._begun.clear()
         self._show(())
 
-    def __contains__(self, attempt: object) -> bool:
-        """Whether the attempt with this id has been taken."""
-        return attempt in self._known
-
     def filter(self, words: Sequence[str]) -> None:
         """Only attempts in which every word is found. Nothing is folded among what is already here."""
         self.words = tuple(words)
