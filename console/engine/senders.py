@@ -20,39 +20,45 @@ class Senders:
         self._tasks: set[asyncio.Task[None]] = set()
         self._idle: list[asyncio.Future[Claimed]] = []
         self._freed = asyncio.Event()
-
-    @property
-    def busy(self) -> int:
+        self.busy = 0
         """Requests under way."""
-        return len(self._tasks) - len(self._idle)
 
     def give(self, claimed: Claimed, group: asyncio.TaskGroup) -> None:
         """Send this, by a task that is idle or by a new one in the group."""
+        self.busy += 1
         if self._idle:
             self._idle.pop().set_result(claimed)
             return
         task = group.create_task(self._run(claimed))
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _run(self, claimed: Claimed) -> None:
-        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
         while True:
-            await self._send(claimed)
-            waiting: asyncio.Future[Claimed] = loop.create_future()
+            try:
+                await self._send(claimed)
+            finally:
+                self.busy -= 1
+                self._freed.set()
+            # `send` has swallowed the cancellation in order to say what it knows: the task ends all the same, else a
+            # group that fails would wait for it for ever.
+            if task.cancelling():
+                return
+            waiting: asyncio.Future[Claimed] = asyncio.get_running_loop().create_future()
             self._idle.append(waiting)
-            self._freed.set()
             claimed = await waiting
 
     async def interrupt(self) -> None:
-        """Cut short every request under way, and wait until each has said what it knows."""
+        """Cut short every request under way, and wait until each has said what it knows. Nothing is given after it."""
         await asyncio.sleep(0)  # a task that is cancelled before it began would leave no trace
-        for task in self._tasks:
-            task.cancel()
+        self.cancel()
         while self.busy:
             self._freed.clear()
             await self._freed.wait()
 
     def cancel(self) -> None:
-        """End the tasks; nothing is under way."""
-        for task in self._tasks:
+        """End the tasks, at once when nothing is under way."""
+        for task in list(self._tasks):
             task.cancel()

@@ -82,6 +82,7 @@ class Supervisor:
 
         Raises:
             FencedError: a newer engine has taken over.
+        StoreError: the store could not be read at the start, or not be written until the grace was over.
         """
         self._load()
         try:
@@ -168,11 +169,17 @@ class Supervisor:
             await self._wait_for_work(deadline_s)
             if self._stopping.is_set() and deadline_s is None:
                 deadline_s = self._clock.monotonic_s() + self._drain_s
-            if deadline_s is not None and self._clock.monotonic_s() >= deadline_s:
+            over = deadline_s is not None and self._clock.monotonic_s() >= deadline_s
+            if over:
                 await self._senders.interrupt()
             await self._turn(group, claim=deadline_s is None)
             if deadline_s is not None and not self._senders.busy and not self._completed:
                 return
+            if over:
+                raise StoreError(
+                    f"{self._reader.path}: could not be written before the grace was over: {len(self._completed)} "
+                    "outcomes are not recorded; the next engine takes them for unknown and sends again"
+                )
 
     async def _wait_for_work(self, deadline_s: float | None) -> None:
         """Until something ended, was nudged, is due, or the grace is over."""
