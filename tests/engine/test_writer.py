@@ -1,0 +1,182 @@
+"""The writing thread: many pieces to a transaction, and no piece that answers for another."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.domain.errors import StoreError
+from console.engine.writer import BATCH, Writer
+from console.store import Store, open_store
+from tests.engine.rig import HANG_S
+from tests.factories import NOW_MS, make_event
+
+
+class CountingStore:
+    """A real store that counts its transactions, and says when it is closed."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.transactions = 0
+        self.closed = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self.transactions += 1
+        with self._store.transaction():
+            yield
+
+    def close(self) -> None:
+        self.closed = True
+        self._store.close()
+
+
+class Interruption(BaseException):
+    """What is no Exception."""
+
+
+class Held:
+    """A piece of work that keeps the writer busy until it is let go."""
+
+    def __init__(self) -> None:
+        self._running, self._gate = threading.Event(), threading.Event()
+
+    def __call__(self, store: Store) -> object:
+        self._running.set()
+        return self._gate.wait(HANG_S)
+
+    async def running(self) -> None:
+        assert await asyncio.to_thread(self._running.wait, HANG_S)
+
+    def let_go(self) -> None:
+        self._gate.set()
+
+
+class Rig:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.store: CountingStore
+        self.writer = Writer(self._open)
+
+    def _open(self) -> Store:
+        self.store = CountingStore(open_store(self.path))
+        return self.store
+
+    def accepted(self) -> list[str]:
+        """Event ids in order, as another process reads them."""
+        from tests.store.recount import read
+
+        return [id_ for (id_,) in read(self.path, "SELECT id FROM events ORDER BY seq")]
+
+
+@pytest.fixture
+async def rig(store_path: Path) -> AsyncIterator[Rig]:
+    rig = Rig(store_path)
+    await rig.writer.start()
+    yield rig
+    await rig.writer.close()
+
+
+def accepts(id_: str) -> Callable[[Store], object]:
+    def work(store: Store) -> object:
+        return str(store.accept([make_event(id=id_)], NOW_MS)[0].id)
+
+    return work
+
+
+def fails(error: BaseException) -> Callable[[Store], object]:
+    def work(store: Store) -> object:
+        store.accept([make_event(id="evt_never")], NOW_MS)
+        raise error
+
+    return work
+
+
+async def test_what_waits_is_committed_together(rig: Rig) -> None:
+    held = Held()
+    first = asyncio.create_task(rig.writer.do(held))
+    await held.running()
+    waiting = [asyncio.create_task(rig.writer.do(accepts(f"evt_{i:03}"))) for i in range(2 * BATCH)]
+    await asyncio.sleep(0)
+    held.let_go()
+    assert await asyncio.gather(*waiting) == [f"evt_{i:03}" for i in range(2 * BATCH)]
+    await first
+    assert rig.store.transactions == 3
+    assert rig.accepted() == [f"evt_{i:03}" for i in range(2 * BATCH)]
+
+
+async def test_what_do_answers_is_on_disk(rig: Rig) -> None:
+    for i in range(5):
+        await rig.writer.do(accepts(f"evt_{i}"))
+        assert len(rig.accepted()) == i + 1
+
+
+@pytest.mark.parametrize("error", [StoreError("the disk is full"), ZeroDivisionError(), Interruption()], ids=repr)
+async def test_a_piece_that_fails_takes_no_other_down(rig: Rig, error: BaseException) -> None:
+    held = Held()
+    first = asyncio.create_task(rig.writer.do(held))
+    await held.running()
+    good = [asyncio.create_task(rig.writer.do(accepts(f"evt_{i}"))) for i in range(3)]
+    await asyncio.sleep(0)
+    bad = asyncio.create_task(rig.writer.do(fails(error)))
+    await asyncio.sleep(0)
+    good += [asyncio.create_task(rig.writer.do(accepts(f"evt_{i}"))) for i in range(3, 6)]
+    await asyncio.sleep(0)
+    held.let_go()
+    answers = await asyncio.gather(first, *good)
+    failure: BaseException | None = None
+    try:
+        await bad
+    except BaseException as raised:
+        failure = raised
+    assert failure is error
+    assert answers[1:] == rig.accepted() == [f"evt_{i}" for i in range(6)]
+    assert await rig.writer.do(accepts("evt_later")) == "evt_later"
+
+
+async def test_a_caller_that_is_cancelled_undoes_nothing(rig: Rig) -> None:
+    held = Held()
+    first = asyncio.create_task(rig.writer.do(held))
+    await held.running()
+    caller = asyncio.create_task(rig.writer.do(accepts("evt_kept")))
+    wrong = asyncio.create_task(rig.writer.do(fails(StoreError("nobody is told"))))
+    await asyncio.sleep(0)
+    caller.cancel()
+    wrong.cancel()
+    held.let_go()
+    await first
+    assert await rig.writer.do(accepts("evt_after")) == "evt_after"
+    assert caller.cancelled()
+    assert rig.accepted() == ["evt_kept", "evt_after"]
+
+
+async def test_closing_finishes_what_was_handed_over(rig: Rig) -> None:
+    held = Held()
+    work = [asyncio.create_task(rig.writer.do(held))]
+    await held.running()
+    work += [asyncio.create_task(rig.writer.do(accepts(f"evt_{i}"))) for i in range(BATCH + 5)]
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(rig.writer.close())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    held.let_go()
+    await closing
+    await asyncio.gather(*work)
+    assert len(rig.accepted()) == BATCH + 5
+    assert rig.store.closed
+    await rig.writer.close()
+
+
+async def test_a_store_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("this is no store at all" * 100)
+    writer = Writer(lambda: open_store(tmp_path / "text.db"))
+    with pytest.raises(StoreError, match="no store"):
+        await writer.start()
+    await writer.close()
