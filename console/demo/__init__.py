@@ -1,0 +1,1 @@
+"""The demo: receivers that misbehave on purpose, believable events, and everything started together."""

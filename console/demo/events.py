@@ -10,6 +10,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self, TypeVar
 
+from console.demo.vocabulary import (
+    BOUNCES,
+    CAMPAIGNS,
+    CARRIERS,
+    COMPANIES,
+    DECLINES,
+    DOMAINS,
+    GOODS,
+    HOSTS,
+    MEETINGS,
+    NAMES,
+    PLANS,
+    TEMPLATES,
+    WHOLE_UNITS,
+)
 from console.domain.clock import Clock, SystemClock
 
 Payload = dict[str, object]
@@ -33,71 +48,6 @@ WEIGHTS: dict[str, int] = {
 
 _REMEMBERED = 200
 _DAY_MS = 86_400_000
-
-_NAMES = (
-    ("Zoë", "Müller", "DE", "EUR", "zoe.mueller"),
-    ("José", "García Núñez", "ES", "EUR", "jose.garcia"),
-    ("Siobhán", "O’Brien", "IE", "EUR", "siobhan.obrien"),
-    ("Chloé", "Lefèvre", "FR", "EUR", "chloe.lefevre"),
-    ("Łukasz", "Wiśniewski", "PL", "PLN", "lukasz.wisniewski"),
-    ("Åsa", "Lindström", "SE", "SEK", "asa.lindstrom"),
-    ("Bjørn", "Håkonsen", "NO", "NOK", "bjorn.hakonsen"),
-    ("João", "Gonçalves", "BR", "BRL", "joao.goncalves"),
-    ("Ayşe", "Yılmaz", "TR", "TRY", "ayse.yilmaz"),
-    ("Олена", "Шевченко", "UA", "UAH", "olena.shevchenko"),
-    ("さくら", "田中", "JP", "JPY", "sakura.tanaka"),
-    ("美玲", "陳", "TW", "TWD", "meiling.chen"),
-    ("지우", "김", "KR", "KRW", "jiwoo.kim"),
-    ("Priya", "Raghunathan", "IN", "INR", "priya.r"),
-    ("Thảo", "Nguyễn", "VN", "USD", "thao.nguyen"),
-    ("Chinedu", "Okafor", "NG", "USD", "chinedu.okafor"),
-    ("Grace", "Thompson", "US", "USD", "grace.thompson"),
-    ("Marcus", "Bell", "GB", "GBP", "marcus.bell"),
-    ("Noa", "Cohen", "IL", "USD", "noa.cohen"),
-    ("محمد", "الحسن", "AE", "USD", "mohamed.alhassan"),
-)
-"""Given name, family name, country, currency, mailbox."""
-_DOMAINS = ("example.com", "example.org", "example.net")
-_COMPANIES = (
-    "Nordlicht GmbH",
-    "Casa Azul S.L.",
-    "Thompson & Daughters",
-    "Okafor Logistics",
-    "株式会社さくら",
-    "Brasa Café",
-)
-_WHOLE_UNITS = frozenset({"JPY", "KRW"})
-"""Currencies without a smaller unit, so that a price is a hundredth of the number it is elsewhere."""
-
-_CAMPAIGNS = (
-    ("google", "cpc", "spring-launch"),
-    ("linkedin", "paid-social", "ops-leaders"),
-    ("newsletter", "email", "november-digest"),
-    ("partner", "referral", "agency-programme"),
-)
-_DECLINES = (
-    ("card_declined", "generic_decline", "Your card was declined."),
-    ("card_declined", "insufficient_funds", "Your card has insufficient funds."),
-    ("card_declined", "lost_card", "Your card was declined."),
-    ("expired_card", "expired_card", "Your card has expired."),
-    ("incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect."),
-    ("authentication_required", "authentication_required", "The bank asks the customer to authenticate."),
-)
-_PLANS = (("starter", 900), ("team", 4900), ("business", 19900))
-_MEETINGS = (("Product demo", 30), ("Onboarding call", 45), ("Quarterly review", 60))
-_HOSTS = (("Ines Duarte", "ines@example.com"), ("Tomáš Novák", "tomas@example.com"))
-_TEMPLATES = (("receipt", "Your receipt"), ("welcome", "Welcome aboard"), ("reminder", "Your meeting is tomorrow"))
-_BOUNCES = (
-    ("hard", "5.1.1", "550 5.1.1 The email account that you tried to reach does not exist"),
-    ("hard", "5.4.1", "550 5.4.1 Recipient address rejected: Access denied"),
-    ("soft", "4.2.2", "452 4.2.2 The recipient's inbox is out of storage space"),
-)
-_GOODS = (
-    ("MUG-BLU-350", "Enamel mug, blue", 1800),
-    ("TEE-ORG-M", "Organic T-shirt, M", 3200),
-    ("BAG-01", "Tote bag", 2400),
-)
-_CARRIERS = (("DHL", "JD0146"), ("UPS", "1Z999AA1"), ("PostNL", "3SABCD"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,15 +110,15 @@ class DemoEvents:
     # People and things that come back
 
     def _new_person(self) -> _Person:
-        given, family, country, currency, mailbox = self._rng.choice(_NAMES)
+        given, family, country, currency, mailbox = self._rng.choice(NAMES)
         person = _Person(
             id=self._id("cus"),
             given_name=given,
             family_name=family,
-            email=f"{mailbox}+{self._rng.randrange(1000)}@{self._rng.choice(_DOMAINS)}",
+            email=f"{mailbox}+{self._rng.randrange(1000)}@{self._rng.choice(DOMAINS)}",
             country=country,
             currency=currency,
-            company=self._rng.choice(_COMPANIES),
+            company=self._rng.choice(COMPANIES),
         )
         self._people.append(person)
         return person
@@ -181,7 +131,7 @@ class DemoEvents:
         return f"{prefix}_{''.join(self._rng.choices(letters, k=20))}"
 
     def _price(self, minor: int, currency: str) -> int:
-        return max(1, minor // 100) * 100 if currency in _WHOLE_UNITS else minor
+        return max(1, minor // 100) * 100 if currency in WHOLE_UNITS else minor
 
     def _take(self, things: deque[T]) -> T | None:
         """Take one out at random, so that nothing is paid or canceled twice."""
@@ -194,7 +144,7 @@ class DemoEvents:
 
     def _lead(self, now_ms: int) -> Payload:
         person = self._new_person()
-        source, medium, campaign = self._rng.choice(_CAMPAIGNS)
+        source, medium, campaign = self._rng.choice(CAMPAIGNS)
         return {
             "object": "lead",
             "id": self._id("lead"),
@@ -249,7 +199,7 @@ class DemoEvents:
         }
 
     def _payment_failed(self, now_ms: int) -> Payload:
-        code, decline_code, message = self._rng.choice(_DECLINES)
+        code, decline_code, message = self._rng.choice(DECLINES)
         attempt = self._rng.randrange(1, 4)
         return self._payment(now_ms) | {
             "status": "failed",
@@ -260,7 +210,7 @@ class DemoEvents:
 
     def _subscription(self, now_ms: int) -> Payload:
         person = self._person()
-        plan, minor = self._rng.choice(_PLANS)
+        plan, minor = self._rng.choice(PLANS)
         return {
             "object": "subscription",
             "id": self._id("sub"),
@@ -295,7 +245,7 @@ class DemoEvents:
 
     def _invoice(self, now_ms: int) -> Payload:
         person = self._person()
-        plan, minor = self._rng.choice(_PLANS)
+        plan, minor = self._rng.choice(PLANS)
         seats = self._rng.choice((1, 3, 5))
         amount = self._price(minor, person.currency)
         total = amount * seats
@@ -330,8 +280,8 @@ class DemoEvents:
 
     def _meeting(self, now_ms: int) -> Payload:
         person = self._person()
-        title, minutes = self._rng.choice(_MEETINGS)
-        host, host_email = self._rng.choice(_HOSTS)
+        title, minutes = self._rng.choice(MEETINGS)
+        host, host_email = self._rng.choice(HOSTS)
         quarter_ms = 900_000
         starts_ms = (now_ms + self._rng.randrange(_DAY_MS, 14 * _DAY_MS)) // quarter_ms * quarter_ms
         meeting_id = self._id("mtg")
@@ -363,7 +313,7 @@ class DemoEvents:
 
     def _email(self, now_ms: int, *, sent_ms_ago: int) -> Payload:
         person = self._person()
-        template, subject = self._rng.choice(_TEMPLATES)
+        template, subject = self._rng.choice(TEMPLATES)
         return {
             "object": "email",
             "id": self._id("msg"),
@@ -384,7 +334,7 @@ class DemoEvents:
         }
 
     def _email_bounced(self, now_ms: int) -> Payload:
-        kind, status, response = self._rng.choice(_BOUNCES)
+        kind, status, response = self._rng.choice(BOUNCES)
         return self._email(now_ms, sent_ms_ago=self._rng.randrange(400, 9000)) | {
             "bounced_at": _iso(now_ms),
             "bounce": {"type": kind, "status": status, "diagnostic": response, "suppressed": kind == "hard"},
@@ -392,7 +342,7 @@ class DemoEvents:
 
     def _order_shipped(self, now_ms: int) -> Payload:
         person = self._person()
-        carrier, prefix = self._rng.choice(_CARRIERS)
+        carrier, prefix = self._rng.choice(CARRIERS)
         tracking = f"{prefix}{self._rng.randrange(10**10):010}"
         items = [
             {
@@ -401,7 +351,7 @@ class DemoEvents:
                 "quantity": self._rng.randrange(1, 4),
                 "unit_amount": self._price(minor, person.currency),
             }
-            for sku, name, minor in self._rng.sample(_GOODS, self._rng.randrange(1, len(_GOODS) + 1))
+            for sku, name, minor in self._rng.sample(GOODS, self._rng.randrange(1, len(GOODS) + 1))
         ]
         return {
             "object": "order",

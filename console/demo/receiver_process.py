@@ -20,7 +20,8 @@ from typing import IO, Self
 
 import msgspec
 
-from console.demo.receivers import DemoReceivers, ReceiverCounts, ReceiverSpec
+from console.demo.behaviours import ReceiverCounts, ReceiverSpec
+from console.demo.receivers import DemoReceivers
 from console.domain.errors import ConsoleError
 
 _START_TIMEOUT_S = 20.0

@@ -12,9 +12,9 @@ from random import Random
 from types import TracebackType
 from typing import IO, Self
 
+from console.demo.behaviours import ReceiverSpec
 from console.demo.events import DemoEvents
 from console.demo.receiver_process import ReceiverProcess, start_receivers
-from console.demo.receivers import ReceiverSpec
 from console.domain.clock import Clock, SystemClock
 from console.domain.endpoint import DeliveryPolicy, EndpointSpec
 from console.domain.errors import ConsoleError

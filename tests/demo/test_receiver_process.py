@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from console.demo.behaviours import Behaviour
 from console.demo.receiver_process import start_receivers
-from console.demo.receivers import Behaviour
 from console.domain.errors import ConsoleError
 from tests.demo.test_receivers import ask_once, signed
 

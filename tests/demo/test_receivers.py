@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from console.demo.receivers import RATE_LIMIT_BURST, Behaviour, DemoReceivers, ReceiverSpec
+from console.demo.behaviours import RATE_LIMIT_BURST, Behaviour, ReceiverSpec
+from console.demo.receivers import DemoReceivers
 from console.domain.clock import ManualClock
 
 NOW_MS = 1_790_000_000_000
