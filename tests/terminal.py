@@ -116,7 +116,7 @@ class Terminal:
         """Every byte that the program has written."""
         self._chunks: deque[tuple[float, bytes]] = deque()
         self._came = threading.Condition()
-        self._stalled, self._ending = threading.Event(), threading.Event()
+        self._stalled, self._ending, self._drained = threading.Event(), threading.Event(), threading.Event()
         # The test's own hold on the terminal keeps what was written readable after the program has ended.
         self._master, self._slave = os.openpty()
         self.resize(columns, rows)
@@ -164,9 +164,8 @@ class Terminal:
         except subprocess.TimeoutExpired:
             raise ScreenTimeoutError(f"still running after {timeout_s:g} s\n{self.picture()}") from None
         if not self._stalled.is_set():
-            until_s = time.monotonic() + 5
-            while select.select([self._master], [], [], 0)[0] and time.monotonic() < until_s:
-                time.sleep(0.005)
+            self._drained.clear()
+            self._drained.wait(5)
             self._feed_all()
         return status
 
@@ -241,6 +240,10 @@ class Terminal:
         """Read no more, as a client whose network is gone."""
         self._stalled.set()
 
+    def go_on(self) -> None:
+        """Read again."""
+        self._stalled.clear()
+
     def unread_bytes(self) -> int:
         """What waits to be read."""
         return int(struct.unpack("i", fcntl.ioctl(self._master, termios.FIONREAD, b"\0" * 4))[0])
@@ -263,7 +266,8 @@ class Terminal:
             if self._stalled.is_set():
                 self._ending.wait(0.02)
                 continue
-            if not select.select([self._master], [], [], 0.1)[0]:
+            if not select.select([self._master], [], [], 0.05)[0]:
+                self._drained.set()
                 continue
             try:
                 data = os.read(self._master, 65536)

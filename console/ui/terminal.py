@@ -77,6 +77,8 @@ class TerminalGuard:
         self._end, self._grace_s = end, grace_s
         self._received = False
         self._left = threading.Event()
+        self._lock = threading.Lock()
+        self._taken_over = False
         self._before: dict[signal.Signals, Any] = {}
         self._modes: list[Any] | None = None
         self._device = "/dev/tty"
@@ -90,7 +92,8 @@ class TerminalGuard:
         self._remember_terminal()
         self._pipe = os.pipe()
         os.set_blocking(self._pipe[1], False)
-        threading.Thread(target=self._watch, name="terminal-guard", daemon=True).start()
+        self._thread = threading.Thread(target=self._watch, name="terminal-guard", daemon=True)
+        self._thread.start()
         for number in ENDING_SIGNALS:
             self._before[number] = signal.signal(number, self._on_signal)
         # Only there to interrupt a write that a stalled terminal holds: a signal without a handler would not.
@@ -100,8 +103,13 @@ class TerminalGuard:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._left.set()
+        with self._lock:
+            self._left.set()
+        if self._taken_over:
+            # Freed by the thread, and too late: were the interpreter to end now, so would the thread in mid-restoring.
+            self._thread.join(self._grace_s)
         if self._received:
+            _forget_dead_terminal()
             return  # the process is ending: a second signal must not kill it on its way
         for number, handler in self._before.items():
             signal.signal(number, handler)
@@ -125,7 +133,10 @@ class TerminalGuard:
             return
         with suppress(Exception):  # the app may be at any stage of starting or ending; the grace settles it
             self._end()
-        if not self._left.wait(self._grace_s):
+        self._left.wait(self._grace_s)
+        with self._lock:
+            self._taken_over = not self._left.is_set()
+        if self._taken_over:
             restore_terminal(self._device, self._modes)
         else:
             # The screen is gone already; what is left are threads that finish a write.
@@ -158,11 +169,23 @@ def restore_terminal(device: str, modes: list[Any] | None) -> None:
         pause.wait(0.02)
 
 
-def _let_go_of_stuck_writes() -> None:
-    """Point the standard streams at nothing and wake the threads that write to them, which frees the terminal."""
+def _forget_dead_terminal() -> None:
+    """After a hang-up every write fails, and Python makes an exit status of its own of the last one."""
+    try:
+        termios.tcgetattr(1)
+    except termios.error:
+        _write_nowhere()
+
+
+def _write_nowhere() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (1, 2):
         os.dup2(null, descriptor)
+
+
+def _let_go_of_stuck_writes() -> None:
+    """Point the standard streams at nothing and wake the threads that write to them, which frees the terminal."""
+    _write_nowhere()
     for thread in threading.enumerate():
         if thread is not threading.current_thread() and thread.ident is not None:
             with suppress(ProcessLookupError):

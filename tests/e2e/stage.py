@@ -20,7 +20,7 @@ from console.store import Store, open_store
 from tests.engine_process import EngineProcess
 from tests.factories import add_endpoint
 from tests.receivers import Behaviour, ReceivedRequest, ScriptedReceiver
-from tests.terminal import GUARD_S, Terminal, plain_environment, processes_with
+from tests.terminal import GUARD_S, ScreenTimeoutError, Terminal, plain_environment, processes_with
 
 T = TypeVar("T")
 
@@ -43,6 +43,18 @@ def eventually(look: Callable[[], T], *, what: str, timeout_s: float = GUARD_S) 
         assert time.monotonic() < until_s, f"not within {timeout_s:g} s: {what}"
         time.sleep(0.02)
     return found
+
+
+def press_until(terminal: Terminal, key: str, pattern: str) -> None:
+    """Press a key that may be pressed again, until it has told: what it is for may only just be on its way."""
+    for _ in range(20):
+        terminal.press(key)
+        try:
+            terminal.wait_for(pattern, timeout_s=1)
+        except ScreenTimeoutError:
+            continue
+        return
+    terminal.wait_for(pattern, timeout_s=0)
 
 
 class Receiver:

@@ -1,12 +1,14 @@
 """What an operator does at three in the morning, in a real terminal: watch, pause, see it break, retry, look, leave."""
 
+import re
+
 import pytest
 
 from console.domain.delivery import DeliveryState
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.filters import DeliveryFilter
 from console.domain.operation import OperationKind
-from tests.e2e.stage import SIZES, Stage, assert_given_back, eventually
+from tests.e2e.stage import SIZES, Stage, assert_given_back, eventually, press_until
 from tests.receivers import answers
 
 pytestmark = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
@@ -83,12 +85,17 @@ def test_from_watching_to_leaving(stage: Stage, size: tuple[int, int]) -> None:
     terminal.press("esc")
     terminal.wait_for(r"Attempts · following")
     terminal.press("tab", "G", "enter")
-    terminal.wait_for(r"Home › ")
-    print(terminal.picture())
-
-    # Resumed: what was held arrives.
+    terminal.wait_for(r"Home › dlv_.*Attempt 2 of 2.*HTTP 200")
+    terminal.wait_for(r"REQUEST +POST " + re.escape(crm_receiver.url) + r".*webhook-id +evt_")
+    terminal.press("tab")
+    press_until(terminal, "G", r"RESPONSE.*\"stored\": true")
+    terminal.press("[")
+    terminal.wait_for(r"HTTP 500")
+    press_until(terminal, "G", r"RESPONSE.*disk full")
     terminal.press("esc")
     terminal.wait_for(r"Attempts · following")
+
+    # Resumed: what was held arrives.
     terminal.press("tab", "g", "p")
     terminal.wait_for(r"Resume billing.*moving to new servers")
     terminal.press("enter")

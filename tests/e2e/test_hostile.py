@@ -1,0 +1,80 @@
+"""What comes from outside never reaches the terminal as it came: the raw bytes are searched, on every screen."""
+
+import json
+import re
+
+from console.store.sqlite.library import sqlite3
+from tests.e2e.stage import Stage, assert_given_back
+from tests.receivers import answers
+
+OSC_52 = "\x1b]52;c;ZXZpbA==\x07"
+CLEAR = "\x1b[2J\x1b[666;666H"
+C1_CSI = "\x9b31m\x9d0;evil\x9c"
+BIDI = "\u202egpj.exe\u2066x\u2069"
+HOSTILE = f"{OSC_52}{CLEAR}{C1_CSI}{BIDI}\x7f\x08[bold]evil[/bold]"
+
+FORBIDDEN = re.compile(
+    rb"\x1b\]52|\x1b\[666|evil\x07|\x9b31m(?<!\xc2\x9b31m)|\xc2[\x80-\x9f]|\xe2\x80[\xaa-\xae]|\xe2\x81[\xa6-\xa9]|\x7f|\x08"
+)
+
+
+def test_hostile_bytes_never_reach_the_terminal(stage: Stage) -> None:
+    stage.engine()
+    receiver = stage.receiver()
+    endpoint = stage.endpoint("hostile", receiver.url)
+    receiver.behave(
+        answers(500, f"{HOSTILE} from the body".encode(), (("x-evil", f"{C1_CSI}{BIDI}".encode().decode("latin-1")),))
+    )
+    _rename(stage, endpoint.seq, f"a{HOSTILE}z")
+    payload = json.dumps({HOSTILE: HOSTILE, "list": [HOSTILE]}, ensure_ascii=False)
+    # JSON may not hold raw control characters, but what is stored need not be what the front door lets in.
+    stage.accept(2, type_="order.created", payload=payload.encode())
+    raw_payload = b'{"a": "' + HOSTILE.encode() + b'", "b": "\x1b]52;c;ZXZpbA==\x07\x9b31m"}'
+    stage.accept(1, type_="order.raw", payload=raw_payload)
+
+    terminal = stage.console(size=(120, 40))
+    terminal.wait_for(r"● active.*✗ 500 http_5xx")
+    terminal.press("F")
+    terminal.wait_for(r"Failures · 3 .*52;c;")
+    terminal.press("r")
+    terminal.wait_for(r"Retry 1 delivery now\?.*52;c;")
+    terminal.press("n")
+    terminal.wait_until_gone(r"now\?")
+    for _ in range(3):
+        terminal.press("enter")
+        terminal.wait_for(r"Home › .*RESPONSE.*from the body")
+        terminal.press("tab", "G", "tab", "enter", "j", "enter", "tab", "j", "tab", "tab", "E")
+        terminal.press("Y", "y")
+        terminal.press("p")
+        terminal.wait_for(r"Pause .*52;c;.*Enter accepts")
+        terminal.press("esc")
+        terminal.wait_until_gone(r"Enter accepts")
+        terminal.press("esc")
+        terminal.wait_for(r"Failures · 3 ")
+        terminal.press("j")
+    terminal.press("esc")
+    terminal.wait_for(r"Attempts · following")
+    terminal.press("p")
+    terminal.wait_for(r"Enter accepts")
+    terminal.press(*"because", "enter")
+    terminal.wait_for(r"‖ paused")
+    terminal.press("a")
+    terminal.wait_for(r"Home › .*pause")
+    terminal.press("esc")
+    terminal.wait_for(r"Attempts · following")
+    terminal.press("q")
+    assert terminal.wait_for_end() == 0
+    assert_given_back(terminal)
+    print(terminal.picture())
+    found = FORBIDDEN.search(bytes(terminal.raw))
+    assert found is None, bytes(terminal.raw)[max(0, found.start() - 80) : found.end() + 80]
+
+
+def _rename(stage: Stage, seq: int, name: str) -> None:
+    """A name that no command would accept, as an older program or another tool may have left it."""
+    connection = sqlite3.connect(stage.path)
+    try:
+        connection.execute("UPDATE endpoints SET name = ? WHERE seq = ?", (name, seq))
+        connection.commit()
+    finally:
+        connection.close()
