@@ -127,6 +127,20 @@ async def test_capital_r_retries_all_that_match(store: Store, clock: MovableCloc
         assert "Nothing matches" in screen_text(app)
 
 
+async def test_capital_r_keeps_to_the_text_of_the_filter(store: Store, clock: MovableClock, make_console: Make) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await open_failures(pilot, app)
+        await pilot.press("slash", *"billing", "enter")
+        await until(pilot, lambda: table.pages.count == 2 and app.focused is table)
+        await pilot.press("R")
+        await until(pilot, lambda: "Retry 2 deliveries now?" in screen_text(app))
+        await pilot.press("y")
+        await until(pilot, lambda: due_now(store.deliveries(ALL, limit=10), clock) == 2)
+    assert states(store).count(DeliveryState.FAILED) == 3
+
+
 async def test_d_cancels_after_a_question(store: Store, clock: MovableClock, make_console: Make) -> None:
     fill(store, clock)
     app = make_console()
