@@ -21,7 +21,7 @@ from console.demo.options import DemoOptions
     "--rate",
     "rate_per_s",
     type=click.FloatRange(0, 10_000, min_open=True),
-    default=20.0,
+    default=5.0,
     show_default=True,
     metavar="N",
     help="Events each second.",

@@ -1,0 +1,1 @@
+"""One screen a module: a screen owns its workers and handles the messages of its widgets."""
