@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
 from standardwebhooks import Webhook
 
 from console.domain.delivery import DeliveryState
@@ -10,6 +11,7 @@ from console.domain.endpoint import DeliveryPolicy, EndpointState
 from console.domain.filters import DeliveryFilter
 from console.domain.outcome import Cause
 from console.domain.signing import make_secret
+from console.engine import supervisor
 from console.operations.deliveries import cancel, retry
 from console.operations.endpoints import (
     TEST_EVENT_TYPE,
@@ -47,6 +49,14 @@ async def seen(rig: Rig, name: str = "witness") -> None:
         await witness.wait_for(1)
 
 
+@pytest.fixture
+def late_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An engine that learns late what others changed: the claim itself must look."""
+    monkeypatch.setattr(supervisor, "LOOK_S", 0.3)
+    monkeypatch.setattr(supervisor, "LOOK_BUSY_S", 0.3)
+
+
+@pytest.mark.usefixtures("late_to_look")
 async def test_nothing_is_claimed_after_a_pause_is_stored(rig: Rig) -> None:
     gate = Gate()
     async with ScriptedReceiver(gate) as receiver:
@@ -72,7 +82,6 @@ async def test_nothing_is_claimed_after_a_pause_is_stored(rig: Rig) -> None:
 
 
 async def test_a_pause_amid_traffic_is_a_line_in_the_log(rig: Rig) -> None:
-    """As above, with deliveries ending all the while: the claim itself looks at the state."""
     async with ScriptedReceiver() as receiver:
         endpoint = rig.add(receiver.url)
         await rig.start()
@@ -157,21 +166,22 @@ async def test_an_edit_counts_from_the_next_attempt(rig: Rig) -> None:
 
 
 async def test_a_removed_endpoint_gets_nothing_more_and_costs_nothing(rig: Rig) -> None:
-    gate = Gate()
+    gates = [Gate(), Gate()]
+    waiting = iter(gates)
 
     async def fail_late(conversation: Conversation) -> None:
-        await gate.opened.wait()
+        await next(waiting).opened.wait()
         await conversation.answer(500)
 
     async with ScriptedReceiver(fail_late) as receiver:
-        endpoint = rig.add(receiver.url, types=("invoice.*",), policy={"max_in_flight": 1, "schedule_s": (0.0, 0.0)})
+        endpoint = rig.add(receiver.url, types=("invoice.*",), policy={"max_in_flight": 2, "schedule_s": (0.0, 0.0)})
         await rig.start()
         rig.send(4)
-        await receiver.wait_for(1)
-        assert remove_endpoint(rig.store, endpoint.id, actor="ada", now_ms=rig.clock.now_ms()) == 3
+        await receiver.wait_for(2)
+        assert remove_endpoint(rig.store, endpoint.id, actor="ada", now_ms=rig.clock.now_ms()) == 2
         await seen(rig)
-        gate.opened.set()
-        await rig.until(lambda: rig.attempts()[0].ended_at_ms is not None)
+        gates[0].opened.set()
+        await rig.until(lambda: any(a.endpoint_id == endpoint.id and a.ended_at_ms for a in rig.attempts()))
         turns = 0
         commit = rig.supervisor._commit  # type: ignore[union-attr]  # the engine runs
 
@@ -182,7 +192,7 @@ async def test_a_removed_endpoint_gets_nothing_more_and_costs_nothing(rig: Rig) 
 
         rig.supervisor._commit = counted  # type: ignore[union-attr, method-assign]  # it counts turns
         await seen(rig, "later")
-        assert len(receiver.requests) == 1
+        assert len(receiver.requests) == 2
     assert turns < 20, "a try that cannot be made is not asked for again and again"
 
 
