@@ -1,7 +1,8 @@
 """Retry and cancel deliveries: one, the marked ones, or all that match a filter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from console.domain.clock import Clock
 from console.domain.filters import DeliveryFilter
@@ -59,7 +60,8 @@ def _in_chunks(
     progress: Callable[[int], None] | None,
 ) -> int:
     move = store.retry_deliveries if kind is OperationKind.DELIVERY_RETRY else store.cancel_deliveries
-    operation = store.begin_operation(kind, actor=actor, target=describe(where), reason=None, now_ms=clock.now_ms())
+    target = describe(where, {endpoint.id: endpoint.name for endpoint in store.endpoints()})
+    operation = store.begin_operation(kind, actor=actor, target=target, reason=None, now_ms=clock.now_ms())
     done, after, finished = 0, None, False
     while not finished:
         with store.transaction():
@@ -76,20 +78,26 @@ def _in_chunks(
     return done
 
 
-def describe(where: DeliveryFilter) -> str:
-    """A filter in words, as the audit log keeps it."""
+def describe(where: DeliveryFilter, names: Mapping[EndpointId, str]) -> str:
+    """A filter in words, as the audit log keeps it. `names`: of endpoints; one that is not in it is shown by its id."""
     parts = [
         ("", _ids_in_words(where.ids)),
         ("state:", ",".join(where.states)),
-        ("endpoint:", ",".join(where.endpoints)),
+        ("endpoint:", ",".join(names.get(id_, id_) for id_ in where.endpoints)),
         ("event:", where.event_id),
         ("type:", where.type_pattern),
         ("cause:", ",".join(where.causes)),
-        ("since:", where.since_ms),
-        ("until:", where.until_ms),
+        ("since:", _time_in_words(where.since_ms)),
+        ("until:", _time_in_words(where.until_ms)),
         ("", "troubled" if where.troubled else ""),
     ]
     return " ".join(f"{label}{value}" for label, value in parts if value not in (None, "")) or "all"
+
+
+def _time_in_words(at_ms: int | None) -> str:
+    if at_ms is None:
+        return ""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _ids_in_words(ids: tuple[DeliveryId, ...]) -> str:

@@ -180,7 +180,7 @@ class TestRefusing:
         with closing(sqlite3.connect(world_path)) as connection:
             connection.execute(f"PRAGMA user_version={VERSION - 1}")
         before = digest(world_path.parent)
-        with refused(world_path, "older schema", "without --read-only"):
+        with refused(world_path, "older schema", "webhook-console serve"):
             open_store(world_path, read_only=True)
         assert digest(world_path.parent) == before
 

@@ -89,7 +89,7 @@ def _check_is_store(path: Path, *, read_only: bool) -> None:
     if read_only and version < VERSION:
         raise StoreError(
             f"{path}: is of an older schema ({version}, this program needs {VERSION}): "
-            "open it once without --read-only to migrate it"
+            "start its engine once (webhook-console serve) to migrate it"
         )
 
 
