@@ -136,14 +136,6 @@ async def _deliver(
         )
     )
     recovered = await writer.do(lambda store: store.recover(epoch=epoch, now_ms=clock.now_ms()))
-    log.info(
-        "started",
-        store=str(settings.store),
-        pid=os.getpid(),
-        epoch=epoch,
-        transport=settings.transport,
-        recovered=recovered.pending + recovered.failed,
-    )
     supervisor = Supervisor(
         reader=reader,
         writer=writer,
@@ -159,6 +151,15 @@ async def _deliver(
         loop.add_signal_handler(number, supervisor.stop, signal.Signals(number).name)
     if settings.stop_on_eof:
         loop.add_reader(sys.stdin.fileno(), _stop_at_eof, supervisor)
+    # Said when signals are heeded, not before: whoever waits for this line may send one at once.
+    log.info(
+        "started",
+        store=str(settings.store),
+        pid=os.getpid(),
+        epoch=epoch,
+        transport=settings.transport,
+        recovered=recovered.pending + recovered.failed,
+    )
     await supervisor.run()
     await writer.do(lambda store: store.release(epoch=epoch, now_ms=clock.now_ms()))
     log.info("stopped", epoch=epoch)
