@@ -102,6 +102,7 @@ class Supervisor:
             self._schedule.put(endpoint)
             self._owed.add(endpoint.seq)
         self._work.set()
+        self._stop_if_asked()  # perhaps while the work of a dead engine was recovered
 
     async def _watch(self) -> None:
         """See what other processes changed."""
@@ -135,7 +136,12 @@ class Supervisor:
             else:
                 self._schedule.put(endpoint)
         self._owed |= nudges.settings | nudges.owed
-        if nudges.stop and (status := self._reader.engine_status()) is not None and status.stop_requested:
+        if nudges.stop:
+            self._stop_if_asked()
+
+    def _stop_if_asked(self) -> None:
+        status = self._reader.engine_status()
+        if status is not None and status.stop_requested:
             self.stop("asked by an operator")
 
     async def _beat(self) -> None:

@@ -9,6 +9,7 @@ import pytest
 from console.domain.delivery import DeliveryState
 from console.domain.errors import FencedError, StoreError
 from console.domain.outcome import Cause
+from console.domain.work import Recovered
 from console.engine import supervisor
 from console.operations.engine import stop_engine
 from console.store import Store, open_store
@@ -55,6 +56,19 @@ async def test_another_process_asks_the_engine_to_stop(rig: Rig) -> None:
         rig.add(receiver.url)
         rig.send()
         await receiver.wait_for(1)
+
+
+class StoppedDuringRecovery(TroubledStore):
+    """A store that an operator asks to stop while its engine is starting."""
+
+    def recover(self, *, epoch: int, now_ms: int) -> Recovered:
+        self._store.request_stop()
+        return self._store.recover(epoch=epoch, now_ms=now_ms)
+
+
+async def test_a_stop_asked_for_during_the_start_is_not_missed(rig: Rig) -> None:
+    await rig.start(open_writer=lambda: cast(Store, StoppedDuringRecovery(open_store(rig.store.path))))
+    await rig.ended()
 
 
 async def test_what_outlasts_the_grace_is_unknown_and_sent_again(rig: Rig) -> None:
