@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.rig import Rig
+pytest.register_assert_rewrite("tests.engine.rig", "tests.store.recount")
+
+from tests.engine.rig import Rig  # noqa: E402 - its assertions are to be explained too
 
 
 @pytest.fixture
