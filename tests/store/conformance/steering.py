@@ -135,6 +135,7 @@ class SteeringConformance:
         while pieces == 0 or after is not None:
             moved, after = move(where, now_ms=LATER_MS + pieces, limit=limit, after=after)
             total, pieces = total + moved, pieces + 1
+            assert pieces <= 21, "it would never end"
             newly = [d.id for d in every_delivery(store) if d.updated_at_ms == LATER_MS + pieces - 1]
             assert not newly or min(newly) > last_moved
             last_moved = max(newly, default=last_moved)
