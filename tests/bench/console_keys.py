@@ -23,35 +23,36 @@ from tests.terminal import Terminal, plain_environment
 
 NAMES = ("alpha", "bravo", "charlie", "delta", "echo")
 
-SEQUENCE: tuple[tuple[str, str], ...] = (
-    ("j", "►.bravo"),
-    ("j", "►.charlie"),
-    ("k", "►.bravo"),
-    ("k", "►.alpha"),
-    ("/", "name, URL, state"),
-    ("e", "Endpoints[^\n]*/e"),
-    ("esc", "Endpoints · 5 *\n"),
-    ("tab", "\n (?!p )[^\n]*F Failures"),
-    ("tab", "\n p Pause"),
-    ("F", "Home › Failures"),
-    ("esc", "Attempts · "),
+SEQUENCE: tuple[tuple[str, str, str], ...] = (
+    ("j", "j", "►.bravo"),
+    ("j", "j", "►.charlie"),
+    ("k", "k", "►.bravo"),
+    ("k", "k", "►.alpha"),
+    ("/ opens the filter", "/", "name, URL, state"),
+    ("a letter filters", "e", "Endpoints[^\n]*/e"),
+    ("Esc clears it", "esc", "Endpoints · 5 *\n"),
+    ("Tab", "tab", "\n (?!p )[^\n]*F Failures"),
+    ("Tab", "tab", "\n p Pause"),
+    ("F opens failures", "F", "Home › Failures"),
+    ("Esc goes back", "esc", "Attempts · "),
 )
-"""Each key, and what the screen shows when it is answered and not before."""
+"""What is measured, the key, and what the screen shows when it is answered and not before."""
 
 
 def measure_keys(terminal: Terminal, *, rounds: int, rng: random.Random) -> dict[str, Any]:
     """The latencies of the sequence, over and over, in milliseconds."""
     by_key: dict[str, list[float]] = {}
     for _ in range(rounds):
-        for key, pattern in SEQUENCE:
+        for name, key, pattern in SEQUENCE:
             time.sleep(rng.uniform(0.05, 0.2))
             terminal.text()  # what has come so far is drawn before the key is pressed
             pressed_s = terminal.press(key)
             answered_s = terminal.wait_for(pattern, timeout_s=10)
-            by_key.setdefault(key, []).append((answered_s - pressed_s) * 1000)
-    every = [ms for values in by_key.values() for ms in values]
+            by_key.setdefault(name, []).append((answered_s - pressed_s) * 1000)
+    # A lone Esc may be the beginning of another key, so it is waited on: a cost of its own.
+    every = [ms for name, values in by_key.items() if not name.startswith("Esc") for ms in values]
     return {
-        "presses": len(every),
+        "presses_but_esc": len(every),
         "ms": spread(every),
         "within_50_ms": round(sum(ms <= 50 for ms in every) / len(every), 3),
         "by_key_ms": {key: spread(values) for key, values in by_key.items()},
