@@ -163,6 +163,10 @@ READS: dict[str, tuple[Callable[[Probe], object], str]] = {
         lambda p: p.store.attempts(of_endpoint(p), AttemptPage(limit=50, before=MIDDLE)),
         "INDEX attempts_endpoint (endpoint=? AND id<?)",
     ),
+    "attempts of several endpoints": (
+        lambda p: p.store.attempts(AttemptFilter(endpoints=tuple(e.id for e in p.endpoints)), AttemptPage(limit=50)),
+        "INDEX attempts_endpoint (endpoint=?)",
+    ),
     "a delivery's attempts": (
         attempts(AttemptFilter(delivery_id=DeliveryId(9))),
         "INDEX attempts_delivery (delivery=?)",

@@ -29,10 +29,7 @@ class Conditions:
             self.add(condition, value)
 
     def endpoints(self, column: str, ids: tuple[object, ...]) -> None:
-        if len(ids) == 1:
-            # Not IN: only for one value does an index on (endpoint, id) give its rows in order, page by page.
-            self.add(f"{column} = (SELECT seq FROM endpoints WHERE id = ?)", *ids)
-        elif ids:
+        if ids:
             self.add(f"{column} IN (SELECT seq FROM endpoints WHERE id IN ({', '.join('?' * len(ids))}))", *ids)
 
     def where(self) -> str:
