@@ -68,7 +68,8 @@ class LineView(ScrollView, can_focus=True):
 
     @property
     def content_width(self) -> int:
-        return self.size.width
+        """Cells of a line: without the scrollbar, which the size of a ScrollView holds too."""
+        return self.scrollable_content_region.width
 
     @property
     def page_lines(self) -> int:
