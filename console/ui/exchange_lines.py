@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from console.domain.delivery import Attempt, Exchange
 from console.domain.endpoint import DeliveryPolicy
 from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, Headers
-from console.ui.explain import attempt_mark, explain_attempt
+from console.ui.explain import explain_attempt
 from console.ui.format import clock_time, duration, sanitise_bytes, size, text_lines
 from console.ui.widgets import json_value
 from console.ui.widgets.json_value import Json, Number, Object
 from console.ui.widgets.reading_view import Line
 from console.ui.widgets.spark import gauge
-from console.ui.widgets.vocabulary import Cell
+from console.ui.widgets.vocabulary import Cell, attempt_mark
 
 _BAR_CELLS = 24
 _NAME_CELLS = 26

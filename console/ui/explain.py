@@ -14,15 +14,7 @@ from console.domain.matching import first_match
 from console.domain.outcome import PLAIN_WORDS, Cause
 from console.domain.retry import JITTER
 from console.ui.format import age, clock_time, countdown, duration, exact
-from console.ui.widgets.vocabulary import Cell, StyleName
-
-_STATE_MARKS: dict[DeliveryState, Cell] = {
-    DeliveryState.PENDING: ("◷ pending", "warning"),
-    DeliveryState.SENDING: ("→ sending", "accent"),
-    DeliveryState.DELIVERED: ("✓ delivered", "ok"),
-    DeliveryState.FAILED: ("✗ failed", "error"),
-    DeliveryState.CANCELLED: ("⊘ cancelled", "muted"),
-}
+from console.ui.widgets.vocabulary import StyleName
 
 _STATUS_WORDS: dict[int, str] = {
     400: "It could not make sense of the request: compare the payload with what it expects.",
@@ -61,22 +53,6 @@ class Circumstances:
     engine_alive: bool
     held_by: str | None = None
     """Who paused the endpoint, from the audit log."""
-
-
-def state_mark(delivery: Delivery) -> Cell:
-    """A delivery's state as glyph and word."""
-    if delivery.held:
-        return "‖ held", "warning"
-    if delivery.state is DeliveryState.PENDING and delivery.attempts:
-        return "↻ retrying", "warning"
-    return _STATE_MARKS[delivery.state]
-
-
-def attempt_mark(attempt: Attempt) -> Cell:
-    """An attempt's outcome as glyph and word."""
-    if attempt.ended_at_ms is None:
-        return "→ sending", "accent"
-    return ("✓ ok", "ok") if attempt.succeeded else ("✗ failed", "error")
 
 
 def outcome_words(attempt: Attempt) -> str:

@@ -11,8 +11,8 @@ from console.domain.ids import DeliveryId, EndpointId, EventId
 from console.domain.operation import OperationKind
 from console.domain.status import EngineStatus
 from console.store import Store
-from console.ui.explain import Circumstances, not_owed, state_mark
-from console.ui.widgets.vocabulary import Cell
+from console.ui.explain import Circumstances, not_owed
+from console.ui.widgets.vocabulary import NOT_OWED, Cell, delivery_mark
 
 MOST_ATTEMPTS = 1_000
 """The newest attempts of a delivery that are shown."""
@@ -119,7 +119,7 @@ def _outcomes(
             yield Outcome(
                 endpoint_id=sibling.endpoint_id,
                 endpoint_name=sibling.endpoint_name,
-                mark=state_mark(sibling),
+                mark=delivery_mark(sibling),
                 note=_sibling_note(sibling),
                 delivery_id=sibling.id,
             )
@@ -128,7 +128,7 @@ def _outcomes(
             yield Outcome(
                 endpoint_id=endpoint.id,
                 endpoint_name=endpoint.name,
-                mark=("· not owed", "muted"),
+                mark=NOT_OWED,
                 note=not_owed(event, endpoint),
                 delivery_id=None,
             )

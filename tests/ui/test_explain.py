@@ -11,13 +11,12 @@ from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId
 from console.domain.outcome import Cause
 from console.ui.explain import (
     Circumstances,
-    attempt_mark,
     explain_attempt,
     explain_cause,
     explain_delivery,
     not_owed,
-    state_mark,
 )
+from console.ui.widgets.vocabulary import attempt_mark, delivery_mark
 
 NOW = 1_700_000_000_000
 
@@ -180,7 +179,7 @@ def test_every_state_has_words_and_a_mark(state: DeliveryState, endpoint: Endpoi
     delivery = make_delivery(state=state, held=held and state is DeliveryState.PENDING, next_attempt_at_ms=None)
     for attempts in ([], [make_attempt()], [make_attempt(ended_at_ms=None, cause=None)]):
         assert explain_delivery(delivery, attempts, around(endpoint=endpoint), NOW).what.endswith(".")
-    glyph, word = state_mark(delivery)[0].split(" ", 1)
+    glyph, word = delivery_mark(delivery)[0].split(" ", 1)
     assert len(glyph) == 1
     assert word
 

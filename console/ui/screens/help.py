@@ -12,8 +12,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from console.ui.keys import KeyHelp, grouped
+from console.ui.widgets.vocabulary import SIGNS
 
-GLYPHS = "● active/running   ‖ paused, held   ▲ tripped, stale   ■ disabled, none   ✓ delivered   ✗ failed   ↻ retrying"
+_MARK_WIDTH = max(len(mark) for (mark, _), _ in SIGNS)
 
 
 class HelpScreen(ModalScreen[None]):
@@ -47,7 +48,9 @@ class HelpScreen(ModalScreen[None]):
             for key in keys:
                 parts += [(f"  {_keys(key):<{width}}", "bold"), f"  {key.description}\n"]
             parts.append("\n")
-        parts += [("Signs\n", "bold $text-accent"), f"  {GLYPHS.replace('   ', chr(10) + '  ')}"]
+        parts.append(("Signs\n", "bold $text-accent"))
+        for (mark, _), words in SIGNS:
+            parts += [(f"  {mark:<{_MARK_WIDTH}}", "bold"), f"  {words}\n"]
         return Content.assemble(*parts)
 
     def action_scroll(self, lines: int) -> None:

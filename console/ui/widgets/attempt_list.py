@@ -5,12 +5,12 @@ from typing import Any
 
 from console.domain.delivery import Attempt
 from console.domain.ids import AttemptId
-from console.ui.explain import attempt_mark, outcome_words
+from console.ui.explain import outcome_words
 from console.ui.format import ABSENT, clock_time, duration
 from console.ui.widgets.columns import Column
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.rows import ListSource
-from console.ui.widgets.vocabulary import Cell
+from console.ui.widgets.vocabulary import Cell, attempt_mark
 
 _COLUMNS = (
     Column(key="number", title="#", width=3, align="right"),

@@ -14,7 +14,7 @@ from console.ui.filter_words import holds
 from console.ui.widgets.columns import Column
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.rows import ListSource
-from console.ui.widgets.vocabulary import Cell
+from console.ui.widgets.vocabulary import Cell, attempt_mark, with_status
 
 KEPT = 5_000
 """Attempts, and rows, that stay in memory."""
@@ -147,12 +147,8 @@ class TailModel:
 
 def result_cell(attempt: Attempt) -> Cell:
     """`✓ 200`, `✗ 503 http_5xx`, `→ sending`."""
-    if attempt.cause is not None:
-        status = f"{attempt.status} " if attempt.status is not None else ""
-        return f"✗ {status}{attempt.cause}", "error"
-    if attempt.ended_at_ms is None:
-        return "→ sending", "accent"
-    return f"✓ {attempt.status}", "ok"
+    answer = with_status(attempt.status, attempt.cause)
+    return attempt_mark(attempt, ok=answer, failed=answer)
 
 
 def render_attempt(row: TailRow, key: str) -> Cell:
@@ -198,11 +194,6 @@ class AttemptTail(LineTable[TailRow]):
         super().__init__(
             COLUMNS, source=self._list, row_key=row_key, render_cell=render_attempt, tail=True, empty="", id=id
         )
-
-    @property
-    def content_width(self) -> int:
-        # Without the scrollbar, which the size of a ScrollView holds too.
-        return self.scrollable_content_region.width
 
     def model_changed(self, *, added: int = 0) -> None:
         """The model has other rows."""

@@ -16,14 +16,7 @@ from console.ui.widgets.ages import brief_age
 from console.ui.widgets.columns import Column
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.rows import ListSource
-from console.ui.widgets.vocabulary import Cell, StyleName
-
-STATES: dict[EndpointState, Cell] = {
-    EndpointState.ACTIVE: ("● active", "ok"),
-    EndpointState.PAUSED: ("‖ paused", "warning"),
-    EndpointState.TRIPPED: ("▲ tripped", "error"),
-    EndpointState.DISABLED: ("■ disabled", "error"),
-}
+from console.ui.widgets.vocabulary import ENDPOINT_MARKS, Cell, StyleName
 
 EMPTY = "No endpoint yet. In another shell:\n\nwebhook-console endpoints add URL\n\nor try it out: webhook-console demo"
 LOADING = "reading the store …"
@@ -98,7 +91,7 @@ def render_endpoint(row: EndpointRow, key: str) -> Cell:
         case "name":
             return row.name, "strong"
         case "state":
-            return STATES[row.state]
+            return ENDPOINT_MARKS[row.state]
         case "rate":
             return fmt.rate(row.per_second).removesuffix("/s"), "normal" if row.per_second else "muted"
         case "errors":
@@ -172,11 +165,6 @@ class EndpointTable(LineTable[EndpointRow]):
         super().__init__(
             COLUMNS, source=self._list, row_key=lambda row: row.id, render_cell=render_endpoint, empty=LOADING, id=id
         )
-
-    @property
-    def content_width(self) -> int:
-        # Without the scrollbar, which the size of a ScrollView holds too.
-        return self.scrollable_content_region.width
 
     def show(self, rows: list[EndpointRow]) -> None:
         """Show these rows; only the lines that differ are painted again."""

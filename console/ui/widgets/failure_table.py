@@ -14,7 +14,7 @@ from console.ui.widgets.ages import brief_age, brief_countdown
 from console.ui.widgets.columns import Column
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.rows import RowSource
-from console.ui.widgets.vocabulary import Cell
+from console.ui.widgets.vocabulary import Cell, delivery_mark, with_status
 
 PAGE = 500
 """Deliveries read at once."""
@@ -32,15 +32,6 @@ COLUMNS = (
     Column(key="next", title="NEXT", width=4, align="right"),
     Column(key="age", title="AGE", width=4, align="right"),
 )
-
-STATES: dict[DeliveryState, Cell] = {
-    DeliveryState.PENDING: ("↻ retrying", "warning"),
-    DeliveryState.SENDING: ("→ sending", "accent"),
-    DeliveryState.DELIVERED: ("✓ delivered", "ok"),
-    DeliveryState.FAILED: ("✗ failed", "error"),
-    DeliveryState.CANCELLED: ("⊘ cancelled", "muted"),
-}
-HELD: Cell = ("‖ held", "warning")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,24 +64,17 @@ def render_failure(row: FailureRow, key: str) -> Cell:
         case "event":
             return delivery.event_id, "muted"
         case "cause":
-            return cause_text(delivery), "error" if delivery.last_cause else "muted"
+            return with_status(
+                delivery.last_status, delivery.last_cause
+            ) or fmt.ABSENT, "error" if delivery.last_cause else "muted"
         case "tries":
             return f"{delivery.attempts}/{delivery.schedule_length}", "normal"
         case "state":
-            held = delivery.held and delivery.state is DeliveryState.PENDING
-            return HELD if held else STATES[delivery.state]
+            return delivery_mark(delivery)
         case "next":
             return row.next_try, "muted"
         case _:
             return row.age, "muted"
-
-
-def cause_text(delivery: Delivery) -> str:
-    """`503 http_5xx`, `dns`."""
-    if delivery.last_cause is None:
-        return fmt.ABSENT
-    status = f"{delivery.last_status} " if delivery.last_status is not None else ""
-    return f"{status}{delivery.last_cause}"
 
 
 class PagedFailures(RowSource[FailureRow]):
@@ -172,11 +156,6 @@ class FailureTable(LineTable[FailureRow]):
             empty="reading the store …",
             id=id,
         )
-
-    @property
-    def content_width(self) -> int:
-        # Without the scrollbar, which the size of a ScrollView holds too.
-        return self.scrollable_content_region.width
 
     def show(self, deliveries: Sequence[Delivery], *, complete: bool, now_ms: int) -> None:
         """Show these; when they are the same ones, only the lines that differ are painted again."""
