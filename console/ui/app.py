@@ -20,7 +20,7 @@ from textual.binding import Binding, BindingType  # noqa: E402
 from textual.command import Provider  # noqa: E402
 
 from console.ui import themes  # noqa: E402
-from console.ui.format import inline, one_line  # noqa: E402
+from console.ui.format import counted, inline, one_line  # noqa: E402
 from console.ui.messages import EndAsked, FeedChanged  # noqa: E402
 from console.ui.screens.home import HomeScreen  # noqa: E402
 from console.ui.screens.live_screen import LiveScreen  # noqa: E402
@@ -218,7 +218,7 @@ class ConsoleApp(App[int]):
             pending = self.snapshot.pending if self.snapshot else 0
             body = [
                 "This console started it. Left running, it goes on delivering without a console.",
-                f"{pending:,} deliveries are pending." if pending else "Nothing is pending.",
+                f"{counted(pending, 'delivery is', 'deliveries are')} pending." if pending else "Nothing is pending.",
             ]
             question = ConfirmScreen("Stop the engine too?", body, yes="Stop it", no="Leave it running")
             if await self.push_screen_wait(question):

@@ -194,6 +194,11 @@ def exact(n: int | None) -> str:
     return ABSENT if n is None else f"{n:,}"
 
 
+def counted(n: int, one: str, many: str) -> str:
+    """`1 delivery`, `2,000 deliveries`."""
+    return f"{exact(n)} {one if n == 1 else many}"
+
+
 def rate(per_second: float | None) -> str:
     """`0/s`, `0.03/s`, `3.4/s`, `120/s`, `1.2k/s`. What is more than zero never shows as zero."""
     if per_second is None:

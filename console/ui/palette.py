@@ -20,7 +20,7 @@ from console.ui.inspection import delivery_of_event
 from console.ui.keys import key_name
 from console.ui.screens.inspector import InspectorScreen
 from console.ui.screens.operations import OperationsScreen
-from console.ui.steering import pause_or_resume, say, send_test_event, session_of
+from console.ui.steering import complain, pause_or_resume, say, send_test_event, session_of
 from console.ui.themes import PREFIX
 from console.ui.widgets.header import SHOWN_WINDOWS
 
@@ -104,7 +104,7 @@ async def _read_endpoints(app: App[Any]) -> list[Endpoint]:
     try:
         return await session_of(app).read(lambda store: store.endpoints())
     except ConsoleError as error:
-        say(app, str(error), warn=True)
+        complain(app, error)
         return []
 
 
@@ -210,7 +210,7 @@ def _opening(app: App[Any], title: str, find: Callable[[], Any]) -> Command:
         try:
             found = await find()
         except ConsoleError as error:
-            say(app, str(error), warn=True)
+            complain(app, error)
             return
         if found is not None:
             await app.push_screen(found)

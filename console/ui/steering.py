@@ -3,19 +3,29 @@
 Every function runs in a worker of a screen, since it waits for answers.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from textual.app import App
 
-from console.domain.delivery import Delivery, DeliveryState
+from console.domain.delivery import RETRYABLE, DeliveryState
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.errors import ConsoleError
 from console.domain.filters import DeliveryFilter
-from console.domain.ids import format_number
-from console.operations.deliveries import retry
+from console.operations import deliveries as operations
 from console.operations.endpoints import pause_endpoint, resume_endpoint, send_test
-from console.ui.explain import Circumstances
-from console.ui.format import exact, one_line
+from console.store import Store
+from console.ui.format import counted, exact, one_line
+from console.ui.previews import (
+    BulkPreview,
+    cancel_lines,
+    narrowed,
+    pause_lines,
+    resume_lines,
+    retry_lines,
+    same_command,
+)
 from console.ui.session import Session
 from console.ui.widgets.confirm import ConfirmScreen, PromptScreen
 
@@ -34,72 +44,153 @@ def session_of(app: App[Any]) -> Session:
     return cast(SessionHost, app).session
 
 
-async def retry_delivery(app: App[Any], delivery: Delivery, around: Circumstances) -> bool:
-    """Ask, and make one delivery due now. Returns whether it was."""
-    session, shown = session_of(app), format_number("dlv", delivery.id)
-    if delivery.state is DeliveryState.SENDING:
-        say(app, f"{shown} is being sent at this moment", warn=True)
-        return False
-    body = [f"{delivery.event_type} → {delivery.endpoint_name}", f"event {delivery.event_id}", ""]
-    if delivery.state is DeliveryState.DELIVERED:
-        body.append("It was delivered before: the receiver gets the same event, with the same id, once more.")
-    endpoint = around.endpoint
-    if endpoint is not None and endpoint.state is not EndpointState.ACTIVE:
-        body.append(f"The endpoint is {endpoint.state}: the delivery waits until it is resumed.")
-    elif not around.engine_alive:
-        body.append("No engine is running: it is sent as soon as one starts.")
-    else:
-        body.append("It is sent at once. A try asked for by hand does not consume the schedule.")
-    body += ["", f"the same: webhook-console deliveries retry {shown}"]
-    if not await app.push_screen_wait(ConfirmScreen(f"Retry {shown}?", body, yes="Retry")):
-        return False
-    where = DeliveryFilter(ids=(delivery.id,))
+# Deliveries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bulk:
+    """Retry or cancel: its words, the states it can change, and what does it."""
+
+    verb: str
+    question: str
+    """With the number of deliveries in it, as `{}`."""
+    yes: str
+    no: str
+    danger: bool
+    done: str
+    possible: tuple[DeliveryState, ...]
+    lines: Callable[[BulkPreview], list[str]]
+    run: Callable[..., int]
+
+
+_RETRY = _Bulk(
+    verb="retry",
+    question="Retry {} now?",
+    yes="Retry",
+    no="No",
+    danger=False,
+    done="due now",
+    possible=tuple(state for state in DeliveryState if state in RETRYABLE),
+    lines=retry_lines,
+    run=operations.retry,
+)
+_CANCEL = _Bulk(
+    verb="cancel",
+    question="Cancel {} for good?",
+    yes="Cancel them",
+    no="Keep them",
+    danger=True,
+    done="cancelled",
+    possible=(DeliveryState.PENDING, DeliveryState.FAILED),
+    lines=cancel_lines,
+    run=operations.cancel,
+)
+
+
+def _nobody(words: str) -> None:
+    """Progress that nobody shows."""
+
+
+async def retry_deliveries(app: App[Any], where: DeliveryFilter, progress: Callable[[str], object] = _nobody) -> bool:
+    """Ask, with a preview, and make all that match due now. Returns whether any was.
+
+    Args:
+        progress: told in words how far it is; on the loop's thread at first, then on one that writes.
+    """
+    return await _ask_and_act(app, _RETRY, where, progress)
+
+
+async def cancel_deliveries(app: App[Any], where: DeliveryFilter, progress: Callable[[str], object] = _nobody) -> bool:
+    """Ask, with a preview, and give up all that match. As `retry_deliveries`."""
+    return await _ask_and_act(app, _CANCEL, where, progress)
+
+
+async def _ask_and_act(app: App[Any], bulk: _Bulk, where: DeliveryFilter, progress: Callable[[str], object]) -> bool:
+    session = session_of(app)
+    now_ms = session.clock.now_ms()
     try:
-        done = await session.write(lambda store: retry(store, where, actor=session.actor, clock=session.clock))
+        seen = await session.read(lambda store: _read_preview(store, where, bulk.possible, now_ms))
+        if not seen.total:
+            say(app, "nothing is left that this would change", warn=True)
+            return False
+        body = bulk.lines(seen) + same_command(bulk.verb, where, seen.endpoints)
+        title = bulk.question.format(counted(seen.total, "delivery", "deliveries"))
+        if not await app.push_screen_wait(ConfirmScreen(title, body, yes=bulk.yes, no=bulk.no, danger=bulk.danger)):
+            return False
+        done = await _act(session, bulk, where, seen.total, progress)
     except ConsoleError as error:
-        say(app, str(error), warn=True)
+        complain(app, error)
         return False
-    say(app, f"{shown} is due now" if done else f"{shown} was being sent: nothing was changed", warn=not done)
+    if done:
+        say(app, f"{counted(done, 'delivery', 'deliveries')} {bulk.done}")
+    else:
+        say(app, "nothing was changed: it was being sent, or another was quicker", warn=True)
     return bool(done)
 
 
-async def pause_or_resume(app: App[Any], endpoint: Endpoint, *, pending: int | None = None) -> bool:
-    """Ask for a reason, and pause an active endpoint or resume any other. Returns whether that changed anything."""
-    session = session_of(app)
-    pausing = endpoint.state is EndpointState.ACTIVE
-    verb = "pause" if pausing else "resume"
-    if pausing:
-        body = ["Events still fan out to it and wait: nothing is dropped. Requests under way finish."]
-    else:
-        because = f", because: {endpoint.state_reason}" if endpoint.state_reason else ""
-        body = [
-            f"It is {endpoint.state}{because}.",
-            "What it is owed is sent again, at most its max-in-flight at once.",
-        ]
-    if pending is not None:
-        body.append(f"{exact(pending)} deliveries are pending.")
-    body += ["", f"the same: webhook-console endpoints {verb} {endpoint.name}"]
-    title = f"{verb.capitalize()} {endpoint.name}"
-    question = PromptScreen(title, body, placeholder="reason, kept in the audit log", max_length=REASON_MAX)
-    reason = await app.push_screen_wait(question)
-    if reason is None:
-        return False
-    act = pause_endpoint if pausing else resume_endpoint
-    try:
-        after, changed = await session.write(
-            lambda store: act(
-                store, endpoint.id, actor=session.actor, reason=reason or None, now_ms=session.clock.now_ms()
-            )
-        )
-    except ConsoleError as error:
-        say(app, str(error), warn=True)
-        return False
-    say(
-        app,
-        f"{after.name} is {after.state}" if changed else f"{after.name} was {after.state} already",
-        warn=not changed,
+def _read_preview(store: Store, where: DeliveryFilter, possible: Sequence[DeliveryState], now_ms: int) -> BulkPreview:
+    can_change = narrowed(where, possible)
+    counts = operations.preview(store, can_change) if can_change else operations.Preview(by_endpoint={})
+    only = store.deliveries(can_change, limit=1) if can_change and counts.total == 1 else []
+    engine = store.engine_status()
+    return BulkPreview(
+        counts=counts,
+        endpoints={endpoint.id: endpoint for endpoint in store.endpoints()},
+        engine_alive=engine is not None and engine.alive(now_ms),
+        only=only[0] if only else None,
     )
-    return changed
+
+
+async def _act(
+    session: Session, bulk: _Bulk, where: DeliveryFilter, total: int, progress: Callable[[str], object]
+) -> int:
+    def tell(done: int) -> None:
+        progress(f"… {bulk.verb}: {exact(done)} of {exact(total)}")
+
+    tell(0)
+    return await session.write(
+        lambda store: bulk.run(store, where, actor=session.actor, clock=session.clock, progress=tell)
+    )
+
+
+# Endpoints
+
+
+async def pause_or_resume(app: App[Any], *endpoints: Endpoint) -> bool:
+    """Ask for a reason, and pause those that are active; when none is, resume them all. Returns whether any changed."""
+    session = session_of(app)
+    active = tuple(endpoint for endpoint in endpoints if endpoint.state is EndpointState.ACTIVE)
+    verb, chosen = ("pause", active) if active else ("resume", endpoints)
+    act = pause_endpoint if active else resume_endpoint
+
+    def set_all(store: Store) -> list[tuple[Endpoint, bool]]:
+        now_ms = session.clock.now_ms()
+        return [act(store, e.id, actor=session.actor, reason=reason or None, now_ms=now_ms) for e in chosen]
+
+    try:
+        gauges = await session.read(lambda store: store.gauges())
+        pending = {endpoint_id: gauge.pending for endpoint_id, gauge in gauges.items()}
+        body = (pause_lines if active else resume_lines)(chosen, pending)
+        title = f"{verb.capitalize()} {_named(chosen)}"
+        question = PromptScreen(title, body, placeholder="reason, kept in the audit log", max_length=REASON_MAX)
+        reason = await app.push_screen_wait(question)
+        if reason is None:
+            return False
+        after = await session.write(set_all)
+    except ConsoleError as error:
+        complain(app, error)
+        return False
+    changed = [endpoint for endpoint, is_new in after if is_new]
+    if changed:
+        verb_now = "is" if len(changed) == 1 else "are"
+        say(app, f"{_named(changed)} {verb_now} {changed[0].state}")
+    else:
+        say(app, f"{_named(chosen)} {'was' if len(chosen) == 1 else 'were'} {after[0][0].state} already", warn=True)
+    return bool(changed)
+
+
+def _named(endpoints: Sequence[Endpoint]) -> str:
+    return endpoints[0].name if len(endpoints) == 1 else f"{len(endpoints)} endpoints"
 
 
 async def send_test_event(app: App[Any], endpoint: Endpoint) -> bool:
@@ -117,12 +208,20 @@ async def send_test_event(app: App[Any], endpoint: Endpoint) -> bool:
             lambda store: send_test(store, endpoint, actor=session.actor, now_ms=session.clock.now_ms())
         )
     except ConsoleError as error:
-        say(app, str(error), warn=True)
+        complain(app, error)
         return False
     say(app, f"{accepted.id} is owed to {endpoint.name}")
     return True
 
 
+# Saying
+
+
 def say(app: App[Any], words: str, *, warn: bool = False) -> None:
     """Tell the operator, never as markup and never raw."""
     app.notify(one_line(words, 400), severity="warning" if warn else "information", markup=False)
+
+
+def complain(app: App[Any], error: ConsoleError) -> None:
+    """Say what went wrong, in its one line."""
+    app.notify(one_line(str(error), 400), severity="error", markup=False, timeout=8)

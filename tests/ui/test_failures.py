@@ -9,17 +9,19 @@ from console.domain.delivery import Delivery, DeliveryState
 from console.domain.endpoint import EndpointState
 from console.domain.errors import InvalidInputError
 from console.domain.filters import DeliveryFilter
-from console.domain.ids import EndpointId
+from console.domain.ids import DeliveryId, EndpointId
 from console.domain.operation import OperationKind
 from console.domain.outcome import Cause
 from console.store import Store
 from console.ui.app import ConsoleApp
 from console.ui.filter_words import parse_filter
+from console.ui.previews import same_command
 from console.ui.screens.failures import FailuresScreen
 from console.ui.screens.home import HomeScreen
 from console.ui.widgets.failure_table import PAGE, FailureTable
-from tests.factories import add_endpoint, attempt_all, failed, make_event, retry, start_engine
+from tests.factories import add_endpoint, attempt_all, delivered, failed, make_event, retry, start_engine
 from tests.ui.conftest import SIZES, MovableClock, screen_text, until
+from tests.ui.test_explain import make_endpoint
 
 Make = Callable[..., ConsoleApp]
 ALL = DeliveryFilter()
@@ -271,3 +273,48 @@ def test_words_of_a_filter(text: str, expected: DeliveryFilter) -> None:
 def test_words_that_mean_nothing_are_refused(text: str) -> None:
     with pytest.raises(InvalidInputError):
         parse_filter(text, NAMES, ALL)
+
+
+async def test_what_was_delivered_since_it_was_marked_is_not_sent_again(
+    store: Store, clock: MovableClock, make_console: Make
+) -> None:
+    epoch = fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await open_failures(pilot, app)
+        await pilot.press("g", "space", "G", "space")
+        assert len(table.marks) == 2
+        clock.advance(301)
+        attempt_all(store, epoch, delivered(), now_ms=clock.now_ms())
+        await pilot.press("r")
+        await until(pilot, lambda: "Retry 1 delivery now?" in screen_text(app))
+        assert "invoice.paid · evt_" in screen_text(app)
+        assert "deliveries retry dlv_" in screen_text(app)
+        await pilot.press("y")
+        await until(pilot, lambda: due_now(store.deliveries(ALL, limit=10), clock) == 1)
+    assert states(store).count(DeliveryState.DELIVERED) == 2
+
+
+def test_the_command_that_does_the_same() -> None:
+    crm = make_endpoint(id=EndpointId("ep_1"), name="crm; rm")
+    known = {crm.id: crm}
+    failed_at = DeliveryFilter(states=(DeliveryState.FAILED,), endpoints=(crm.id,), type_pattern="invoice.*")
+    said = "the same: webhook-console deliveries retry --state failed --endpoint 'crm; rm' --type 'invoice.*'"
+    assert same_command("retry", failed_at, known) == ["", said]
+    assert same_command("retry", DeliveryFilter(troubled=True), known) == [], "no option says what troubled means"
+    assert same_command("cancel", DeliveryFilter(ids=(DeliveryId(51),), troubled=True), known)[1].endswith("dlv_00001k")
+
+
+async def test_two_presses_ask_once(store: Store, clock: MovableClock, make_console: Make) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await open_failures(pilot, app)
+        table.action_retry()
+        table.action_retry()
+        await until(pilot, lambda: "Retry 1 delivery now?" in screen_text(app))
+        await pilot.pause(0.1)
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, FailuresScreen))
+        await pilot.pause(0.1)
+        assert isinstance(app.screen, FailuresScreen)

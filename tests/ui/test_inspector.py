@@ -208,7 +208,7 @@ async def test_r_asks_with_no_first_and_then_retries(opened: Open, scene: Scene,
         await until(pilot, lambda: "Due now (asked for by an operator)" in seen_on(app))
         assert scene.store.delivery(scene.at_crm).manual
         assert [o.kind for o in scene.store.operations(limit=5)] == [OperationKind.DELIVERY_RETRY]
-        assert app.said == ["dlv_000001 is due now"]
+        assert app.said == ["1 delivery due now"]
 
 
 @pytest.mark.parametrize("size", [NARROW, WIDE])

@@ -1,9 +1,8 @@
 """Failures: what failed or is being retried, why, and how to try it again."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,13 +10,10 @@ from textual.content import Content
 from textual.message import Message
 
 from console.domain.delivery import Delivery, DeliveryState
-from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.errors import ConsoleError, InvalidInputError
 from console.domain.filters import DeliveryFilter
-from console.domain.ids import DeliveryId, EndpointId
+from console.domain.ids import DeliveryId
 from console.domain.outcome import Cause
-from console.operations import deliveries as operations
-from console.operations.deliveries import Preview
 from console.store import Store
 from console.ui import format as fmt
 from console.ui.filter_words import parse_filter
@@ -44,8 +40,6 @@ READ_AGAIN_LONG_S = 10.0
 
 NONE_MATCH = "Nothing matches. Esc clears the filter, x the state, c the cause."
 NONE_AT_ALL = "Nothing has failed, and nothing waits for another try."
-
-Act = Callable[[Store, DeliveryFilter, Callable[[int], None]], int]
 
 
 class FailuresScreen(LiveScreen):
@@ -75,6 +69,7 @@ class FailuresScreen(LiveScreen):
         self._text = text
         self._state_at = 0
         self._cause: Cause | None = None
+        self._acting = False
         self._busy = ""
         self._wrong = ""
         self._stale = False
@@ -253,90 +248,44 @@ class FailuresScreen(LiveScreen):
         self._say_title()
 
     def on_failure_table_retry_requested(self, event: FailureTable.RetryRequested) -> None:
-        self._begin("retry", DeliveryFilter(ids=event.ids))
+        self._begin("retry", _still_troubled(event.ids))
 
     def on_failure_table_retry_all_requested(self) -> None:
         try:
-            self._begin("retry", _without_sending(self.where))
+            self._begin("retry", self.where)
         except InvalidInputError as error:
             self.console.complain(error)
 
     def on_failure_table_cancel_requested(self, event: FailureTable.CancelRequested) -> None:
-        self._begin("cancel", DeliveryFilter(ids=event.ids))
+        self._begin("cancel", _still_troubled(event.ids))
 
-    def _begin(self, verb: str, where: DeliveryFilter) -> None:
-        if self._busy:
+    def _begin(self, verb: Literal["retry", "cancel"], where: DeliveryFilter) -> None:
+        if self._acting:
             self.console.say("one at a time: the one before is not finished", warn=True)
         else:
-            self.run_worker(self._ask_and_act(verb, where), group="act")
+            self._acting = True
+            self.run_worker(self._act(verb, where), group="act")
 
-    async def _ask_and_act(self, verb: str, where: DeliveryFilter) -> None:
-        from console.ui.widgets.confirm import ConfirmScreen
+    async def _act(self, verb: Literal["retry", "cancel"], where: DeliveryFilter) -> None:
+        from console.ui.steering import cancel_deliveries, retry_deliveries
 
-        session = self.console.session
+        ask_and_act = retry_deliveries if verb == "retry" else cancel_deliveries
         try:
-            preview, endpoints = await session.read(
-                lambda store: (operations.preview(store, where), {e.id: e for e in store.endpoints()})
-            )
-            if not preview.total:
-                self.console.say("nothing is left that this would change", warn=True)
-                return
-            deliveries = _deliveries(preview.total)
-            title = f"Retry {deliveries} now?" if verb == "retry" else f"Cancel {deliveries} for good?"
-            body = preview_lines(preview, endpoints, verb)
-            if verb == "retry":
-                body += ["", "A try asked for by hand does not consume the schedule."]
-            yes, no, danger = ("Retry", "No", False) if verb == "retry" else ("Cancel them", "Keep them", True)
-            if await self.app.push_screen_wait(ConfirmScreen(title, body, yes=yes, no=no, danger=danger)):
-                await self._act(verb, where, preview.total)
-        except ConsoleError as error:
-            self.console.complain(error)
-
-    async def _act(self, verb: str, where: DeliveryFilter, total: int) -> None:
-        session = self.console.session
-        operation = operations.retry if verb == "retry" else operations.cancel
-        self._busy = f"… {verb}: 0 of {fmt.exact(total)}"
-        self.say_warning()
-
-        def progress(done: int) -> None:
-            self.post_message(self.Progress(f"… {verb}: {fmt.exact(done)} of {fmt.exact(total)}"))
-
-        try:
-            done = await session.write(
-                lambda store: operation(store, where, actor=session.actor, clock=session.clock, progress=progress)
-            )
+            changed = await ask_and_act(self.app, where, lambda words: self.post_message(self.Progress(words)))
         finally:
-            self._busy = ""
+            self._acting, self._busy = False, ""
             self.say_warning()
-        self._table.marks = ()
-        self.console.say(f"{_deliveries(done)} {'due now' if verb == 'retry' else 'cancelled'}")
-        self.console.feed.look_now()
-        self.read_again()
+        if changed:
+            self._table.marks = ()
+            self.console.feed.look_now()
+            self.read_again()
 
     def on_failures_screen_progress(self, event: Progress) -> None:
-        if self._busy:
+        if self._acting:
             self._busy = event.words
             self.say_warning()
 
 
-def _without_sending(where: DeliveryFilter) -> DeliveryFilter:
-    """Those that a retry changes, so that the preview counts no others."""
-    asked = where.states or (DeliveryState.PENDING, DeliveryState.FAILED)
-    return replace(where, states=tuple(state for state in asked if state is not DeliveryState.SENDING))
-
-
-def _deliveries(count: int) -> str:
-    return f"{fmt.exact(count)} {'delivery' if count == 1 else 'deliveries'}"
-
-
-def preview_lines(preview: Preview, endpoints: Mapping[EndpointId, Endpoint], verb: str) -> list[str]:
-    """How many go where, the most first, and which of them will wait."""
-    width = max(len(fmt.exact(count)) for count in preview.by_endpoint.values())
-    lines: list[str] = []
-    for endpoint_id, count in sorted(preview.by_endpoint.items(), key=lambda item: -item[1]):
-        endpoint = endpoints.get(endpoint_id)
-        line = f"{fmt.exact(count):>{width}} → {endpoint.name if endpoint else endpoint_id}"
-        if verb == "retry" and (endpoint is None or endpoint.state is not EndpointState.ACTIVE):
-            line += f" · {endpoint.state if endpoint else 'removed'}: they wait until it is resumed"
-        lines.append(line)
-    return lines
+def _still_troubled(ids: tuple[DeliveryId, ...]) -> DeliveryFilter:
+    """These; but not those that were delivered since they were marked, which nobody means to send again."""
+    return DeliveryFilter(ids=ids, troubled=True)

@@ -9,12 +9,8 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from console.domain.delivery import Attempt
-from console.domain.endpoint import EndpointState
-from console.domain.errors import ConsoleError
 from console.domain.ids import EndpointId
 from console.domain.status import Gauge
-from console.operations.endpoints import pause_endpoint, resume_endpoint
-from console.store import Store
 from console.ui import format as fmt
 from console.ui.filter_words import holds, words_of
 from console.ui.live import Taken
@@ -186,7 +182,7 @@ class HomeScreen(LiveScreen):
         if self._paused_at_ms is None:
             return ""
         since = fmt.clock_time(self._paused_at_ms)[:8]
-        return f"‖ VIEW PAUSED at {since} · {fmt.exact(self._held_count)} attempts since · s goes on"
+        return f"‖ VIEW PAUSED at {since} · {fmt.counted(self._held_count, 'attempt', 'attempts')} since · s goes on"
 
     def _hold(self, taken: Taken) -> None:
         if taken.generation != self._held_generation:
@@ -311,40 +307,7 @@ class HomeScreen(LiveScreen):
     async def _pause_or_resume(self, rows: tuple[EndpointRow, ...]) -> None:
         from console.ui.steering import pause_or_resume
 
-        if len(rows) > 1:
-            await self._pause_several(rows)
-            return
-        endpoint = self.console.endpoint(rows[0].id)
-        if endpoint is not None and await pause_or_resume(self.app, endpoint, pending=rows[0].pending):
+        endpoints = [endpoint for row in rows if (endpoint := self.console.endpoint(row.id)) is not None]
+        if endpoints and await pause_or_resume(self.app, *endpoints):
+            self._endpoints.marks = ()
             self.console.feed.look_now()
-
-    async def _pause_several(self, rows: tuple[EndpointRow, ...]) -> None:
-        """Pause those of them that are active; when none is, resume them all."""
-        from console.ui.steering import REASON_MAX
-        from console.ui.widgets.confirm import PromptScreen
-
-        active = tuple(row for row in rows if row.state is EndpointState.ACTIVE)
-        verb, chosen = ("Pause", active) if active else ("Resume", rows)
-        body = [f"{row.name} · {row.state} · {fmt.exact(row.pending)} pending" for row in chosen]
-        title = f"{verb} {len(chosen)} {'endpoint' if len(chosen) == 1 else 'endpoints'}"
-        prompt = PromptScreen(title, body, placeholder="reason, kept in the audit log", max_length=REASON_MAX)
-        reason = await self.app.push_screen_wait(prompt)
-        if reason is not None:
-            await self._set_state(chosen, pause=bool(active), reason=reason or None)
-
-    async def _set_state(self, rows: tuple[EndpointRow, ...], *, pause: bool, reason: str | None) -> None:
-        session = self.console.session
-        operation = pause_endpoint if pause else resume_endpoint
-
-        def act(store: Store) -> None:
-            for row in rows:
-                operation(store, row.id, actor=session.actor, reason=reason, now_ms=session.clock.now_ms())
-
-        try:
-            await session.write(act)
-        except ConsoleError as error:
-            self.console.complain(error)
-            return
-        self.console.feed.look_now()
-        self._endpoints.marks = ()
-        self.console.say(f"{len(rows)} endpoints {'paused' if pause else 'resumed'}")

@@ -15,6 +15,7 @@ from textual.widgets import Static
 
 from console.domain.delivery import Attempt, DeliveryState, Exchange
 from console.domain.errors import ConsoleError, UnknownReferenceError
+from console.domain.filters import DeliveryFilter
 from console.domain.ids import AttemptId, DeliveryId, format_number
 from console.ui import clipboard
 from console.ui.curl import as_curl
@@ -24,7 +25,7 @@ from console.ui.format import clock_time, one_line, sanitise, size
 from console.ui.inspection import Inspection, Outcome, read_if_changed
 from console.ui.session import Session
 from console.ui.status import crumbs_below, status_line
-from console.ui.steering import pause_or_resume, retry_delivery, say, session_of
+from console.ui.steering import complain, pause_or_resume, retry_deliveries, say, session_of
 from console.ui.widgets.attempt_list import AttemptList
 from console.ui.widgets.confirm import PromptScreen
 from console.ui.widgets.header import StatusHeader
@@ -173,7 +174,7 @@ class InspectorScreen(Screen[None]):
             try:
                 exchange = await self.session.read(lambda store: store.exchange(attempt.id))
             except ConsoleError as error:
-                say(self.app, str(error), warn=True)
+                complain(self.app, error)
                 return
             while len(self._exchanges) >= EXCHANGES_KEPT:
                 del self._exchanges[next(iter(self._exchanges))]
@@ -320,7 +321,7 @@ class InspectorScreen(Screen[None]):
 
     @work(exclusive=True, group="steering", exit_on_error=False)
     async def action_retry(self) -> None:
-        if self._seen is not None and await retry_delivery(self.app, self._seen.delivery, self._seen.around):
+        if self._seen is not None and await retry_deliveries(self.app, DeliveryFilter(ids=(self.delivery_id,))):
             self._read_anew()
 
     @work(exclusive=True, group="steering", exit_on_error=False)
@@ -380,6 +381,6 @@ class InspectorScreen(Screen[None]):
         try:
             saved = clipboard.save(Path(path), data)
         except ConsoleError as error:
-            say(self.app, str(error), warn=True)
+            complain(self.app, error)
             return
         say(self.app, f"{what} saved to {saved}")
