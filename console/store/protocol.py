@@ -111,7 +111,7 @@ class Reading(Protocol):
         ...
 
     def causes(self, *, since_s: int, until_s: int) -> dict[EndpointId, dict[Cause, int]]:
-        """Failed attempts by endpoint and cause; the bounds are rounded down to minutes."""
+        """Failed attempts by endpoint and cause; `since` is rounded down to its minute."""
         ...
 
     def operations(self, *, limit: int, before: OperationId | None = None) -> list[Operation]:
