@@ -101,7 +101,7 @@ def remove_endpoint(store: Store, endpoint_id: EndpointId, *, actor: str, now_ms
             actor=actor,
             target=name,
             reason=None,
-            result=f"{cancelled} deliveries cancelled",
+            result=f"{cancelled} {'delivery' if cancelled == 1 else 'deliveries'} cancelled",
             now_ms=now_ms,
         )
     return cancelled
