@@ -14,9 +14,6 @@ from console.demo.world import DemoWorld
 from console.domain.clock import SystemClock
 from console.store import open_store
 
-SETTLE_S = 3.0
-"""How long a headless demo waits, after its last event, for tries that are under way."""
-
 
 def run_demo(options: DemoOptions, *, open_console: Callable[[Path], int]) -> int:
     """Run the demo. Returns the exit code.
@@ -42,11 +39,10 @@ def _run_headless(world: DemoWorld, options: DemoOptions) -> int:
     world.stop_generating()
     if world.generator_error is not None:
         raise world.generator_error
+    # Tries under way finish first, and nothing changes while the report is read.
+    world.stop_engine()
     store = open_store(world.store_path, read_only=True)
     try:
-        give_up_s = clock.monotonic_s() + SETTLE_S
-        while clock.monotonic_s() < give_up_s and any(g.sending for g in store.gauges().values()):
-            time.sleep(0.05)
         report = read_report(store, seconds)
     finally:
         store.close()

@@ -48,10 +48,12 @@ class DemoWorld:
         self._rate_per_s, self._seed, self._keep_store = rate_per_s, seed, keep_store
         self._clock = clock or SystemClock()
         self._stack = ExitStack()
-        self._generating = threading.Event()
+        self._stopped = threading.Event()
         self.generator_error: ConsoleError | None = None
         self.store_path = Path()
         self.receivers: ReceiverProcess
+        self._engine: subprocess.Popen[bytes]
+        self._generator: threading.Thread
 
     def __enter__(self) -> Self:
         try:
@@ -76,14 +78,18 @@ class DemoWorld:
             self._start_engine(store)
         finally:
             store.close()
-        thread = threading.Thread(target=self._generate, name="demo-events", daemon=True)
-        self._stack.callback(thread.join)
-        self._stack.callback(self._generating.set)
-        thread.start()
+        self._generator = threading.Thread(target=self._generate, name="demo-events", daemon=True)
+        self._generator.start()
+        self._stack.callback(self.stop_generating)
 
     def stop_generating(self) -> None:
-        """No more events; what was accepted is still delivered."""
-        self._generating.set()
+        """No more events, from when this returns; what was accepted is still delivered."""
+        self._stopped.set()
+        self._generator.join()
+
+    def stop_engine(self) -> None:
+        """End the engine in order, and wait for that: what is in flight finishes. Harmless when it has ended."""
+        _stop_engine(self._engine)
 
     def _choose_path(self) -> Path:
         if self._keep_store is None:
@@ -103,7 +109,8 @@ class DemoWorld:
             self.store_path.with_name(self.store_path.name + ".log").open("ab", buffering=0)
         )
         process = _spawn_engine(self.store_path, log)
-        self._stack.callback(_stop_engine, process)
+        self._engine = process
+        self._stack.callback(self.stop_engine)
         give_up_s = self._clock.monotonic_s() + _ENGINE_START_S
         while (status := store.engine_status()) is None or not status.alive(self._clock.now_ms()):
             if process.poll() is not None or self._clock.monotonic_s() > give_up_s:
@@ -118,7 +125,7 @@ class DemoWorld:
         try:
             store = open_store(self.store_path)
             try:
-                while not self._generating.wait(_TICK_S):
+                while not self._stopped.wait(_TICK_S):
                     owed = int((self._clock.monotonic_s() - started_s) * self._rate_per_s) - made
                     if owed > 0:
                         store.accept([_new_event(*next(events)) for _ in range(owed)], self._clock.now_ms())
