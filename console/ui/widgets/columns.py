@@ -4,8 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from console.ui.format import fit
+
 GAP = 1
 """Blank cells between two columns."""
+
+Sort = tuple[str, bool]
+"""Key of the column sorted by, and whether descending."""
 
 RESERVED_LETTERS = frozenset("GOU")
 """Upper-case letters that are keys of every table, so no column may sort by them."""
@@ -69,3 +74,22 @@ def place(columns: Sequence[Column], width: int, left: int = 0) -> tuple[Placed,
 
 def _needed(columns: Sequence[Column]) -> int:
     return sum(column.width for column in columns) + GAP * max(0, len(columns) - 1)
+
+
+def heading(placed: Placed, sort: Sort | None) -> str:
+    """The title of a column as wide as the column, with an arrow when it is sorted by."""
+    column, right = placed.column, placed.column.align == "right"
+    if sort is None or sort[0] != column.key:
+        return fit(column.title, placed.width, right=right)
+    arrow = "▼" if sort[1] else "▲"
+    return fit(f"{fit(column.title, min(len(column.title), placed.width - 1))}{arrow}", placed.width, right=right)
+
+
+def next_sort(columns: Sequence[Column], sort: Sort | None) -> Sort | None:
+    """The next of: each sortable column, first one way then the other; then the order of the source."""
+    orders: list[Sort | None] = [None]
+    for column in columns:
+        if column.sortable:
+            orders += [(column.key, column.descending_first), (column.key, not column.descending_first)]
+    at = orders.index(sort) if sort in orders else 0
+    return orders[(at + 1) % len(orders)]

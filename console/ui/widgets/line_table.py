@@ -2,32 +2,29 @@
 
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, TypeAlias
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
-from textual.message import Message
-from textual.message_pump import MessagePump
 from textual.reactive import reactive
 from textual.strip import Strip
 
 from console.ui.format import fit, text_lines
-from console.ui.widgets.columns import Column, Placed, place
+from console.ui.widgets import table_messages
+from console.ui.widgets.columns import Column, Placed, Sort, heading, next_sort, place
 from console.ui.widgets.line_view import LineView
+from console.ui.widgets.marks import NO_GLYPH, Marks
 from console.ui.widgets.rows import RowSource, RowT
 from console.ui.widgets.vocabulary import Cell
 
 GUTTER = 2
 """Cells at the left for the cursor and the mark of a row."""
 
-CURSOR_GLYPH, MARK_GLYPH, RANGE_GLYPH = "►", "•", "│"
+CURSOR_GLYPH = "►"
 LOADING = "⋯"
-
-MOST_IN_A_RANGE = 10_000
-"""More rows than this are not marked one by one: that is what 'all that match' is for."""
 
 
 class LineTable(LineView, Generic[RowT]):
@@ -69,53 +66,15 @@ class LineTable(LineView, Generic[RowT]):
     """The newest row stays in view. Moving up lets go, G takes hold again."""
     new_count: reactive[int] = reactive(0, repaint=False)
     """Rows that came since following was let go of."""
-    sort: reactive[tuple[str, bool] | None] = reactive(None)
+    sort: reactive[Sort | None] = reactive(None)
     """Key of the column sorted by, and whether descending; None is the order of the source."""
     empty: reactive[str] = reactive("")
     """What is said when there are no rows."""
 
-    class TableMessage(Message):
-        """A message of a table."""
-
-        def __init__(self, table: "LineTable[Any]") -> None:
-            super().__init__()
-            self.table = table
-
-        @property
-        def control(self) -> "LineTable[Any]":
-            return self.table
-
-    class Highlighted(TableMessage):
-        """The cursor is on another row; None while that row is not loaded, or there is none."""
-
-        def __init__(self, table: "LineTable[Any]", row: Any) -> None:
-            super().__init__(table)
-            self.row = row
-
-        def can_replace(self, message: MessagePump | Message) -> bool:
-            return isinstance(message, LineTable.Highlighted) and message.table is self.table
-
-    class Chosen(TableMessage):
-        """Enter on a row, or a double click."""
-
-        def __init__(self, table: "LineTable[Any]", row: Any) -> None:
-            super().__init__(table)
-            self.row = row
-
-    class MarksChanged(TableMessage):
-        """Other rows are marked. `left_out` rows of a range were not loaded, or beyond MOST_IN_A_RANGE."""
-
-        def __init__(self, table: "LineTable[Any]", left_out: int) -> None:
-            super().__init__(table)
-            self.left_out = left_out
-
-    class SortChanged(TableMessage):
-        """Another order is wanted: sort by `column`, or None for the order of the source."""
-
-        def __init__(self, table: "LineTable[Any]", column: str | None, descending: bool) -> None:
-            super().__init__(table)
-            self.column = column
-            self.descending = descending
+    Highlighted: TypeAlias = table_messages.Highlighted
+    Chosen: TypeAlias = table_messages.Chosen
+    MarksChanged: TypeAlias = table_messages.MarksChanged
+    SortChanged: TypeAlias = table_messages.SortChanged
 
     def __init__(
         self,
@@ -139,8 +98,7 @@ class LineTable(LineView, Generic[RowT]):
         self._count_seen = source.count
         self._cursor_key: Hashable | None = None
         self._said_key: Hashable | None = None
-        self._marks: dict[Hashable, None] = {}
-        self._range_from: tuple[Hashable, int] | None = None
+        self._marks = Marks()
         self._strips: LRUCache[tuple[Hashable, bool, str], tuple[RowT, Strip]] = LRUCache(512)
         self._placed: tuple[int, tuple[Placed, ...]] = (-1, ())
         self.set_reactive(LineTable.empty, empty)
@@ -168,11 +126,11 @@ class LineTable(LineView, Generic[RowT]):
     @property
     def marks(self) -> tuple[Hashable, ...]:
         """Keys of the marked rows, in the order they were marked, whether or not they are still in the source."""
-        return tuple(self._marks)
+        return self._marks.keys
 
     @marks.setter
     def marks(self, keys: Iterable[Hashable]) -> None:
-        self._marks = dict.fromkeys(keys)
+        self._marks.set(keys)
         self._marks_changed()
 
     def rows_changed(self, *, added: int | None = None) -> None:
@@ -223,7 +181,7 @@ class LineTable(LineView, Generic[RowT]):
     def cursor_moved(self, old: int, new: int) -> None:
         if self.follow and new < self.line_count - 1:
             self.follow = False
-        if self._range_from is not None:
+        if self._marks.in_range:
             self.refresh()
         self._cursor_key = None
         self._note_cursor()
@@ -287,7 +245,7 @@ class LineTable(LineView, Generic[RowT]):
             case "toggle_follow":
                 return self.tail
             case "cancel_range":
-                return self._range_from is not None
+                return self._marks.in_range
             case "cycle_sort":
                 return any(column.sortable for column in self.columns)
             case _:
@@ -295,46 +253,31 @@ class LineTable(LineView, Generic[RowT]):
 
     # Marks
 
+    def _key_at(self, index: int) -> Hashable | None:
+        return None if (row := self._row_at(index)) is None else self._row_key(row)
+
     def action_mark(self) -> None:
-        if self._range_from is not None:
+        if self._marks.in_range:
             self.action_mark_range()
-        elif (row := self.current) is not None:
-            key = self._row_key(row)
-            if key in self._marks:
-                del self._marks[key]
-            else:
-                self._marks[key] = None
+        elif (key := self._key_at(self.cursor)) is not None:
+            self._marks.toggle(key)
             self._marks_changed()
 
     def action_mark_range(self) -> None:
         """Begin a range at the cursor, or mark everything from where it began to the cursor."""
-        if self._range_from is None:
-            if (row := self.current) is not None:
-                self._range_from = (self._row_key(row), self.cursor)
-                self.refresh()
-            return
-        first, last = self._range()
-        self._range_from = None
-        stop = min(last + 1, first + MOST_IN_A_RANGE)
-        loaded = [row for index in range(first, stop) if (row := self._row_at(index)) is not None]
-        self._marks |= dict.fromkeys(self._row_key(row) for row in loaded)
-        self._marks_changed(left_out=last + 1 - first - len(loaded))
-
-    def _range(self) -> tuple[int, int]:
-        """First and last index of the range that is being marked; (0, -1) when none is."""
-        if self._range_from is None:
-            return 0, -1
-        key, index_then = self._range_from
-        index = self._source.index_of(key)
-        start = index_then if index is None else index
-        return min(start, self.cursor), max(start, self.cursor)
+        if self._marks.in_range:
+            span = self._marks.span(self.cursor, self._source.index_of)
+            self._marks_changed(left_out=self._marks.end_range(span, self._key_at))
+        elif (key := self._key_at(self.cursor)) is not None:
+            self._marks.begin_range(key, self.cursor)
+            self.refresh()
 
     def action_cancel_range(self) -> None:
-        self._range_from = None
+        self._marks.cancel_range()
         self.refresh()
 
     def action_clear_marks(self) -> None:
-        self._range_from = None
+        self._marks.cancel_range()
         self.marks = ()
 
     def _marks_changed(self, left_out: int = 0) -> None:
@@ -345,12 +288,7 @@ class LineTable(LineView, Generic[RowT]):
 
     def action_cycle_sort(self) -> None:
         """The next of: each sortable column, first one way then the other; then the order of the source."""
-        states: list[tuple[str, bool] | None] = [None]
-        for column in self.columns:
-            if column.sortable:
-                states += [(column.key, column.descending_first), (column.key, not column.descending_first)]
-        at = states.index(self.sort) if self.sort in states else 0
-        self._sort_by(states[(at + 1) % len(states)])
+        self._sort_by(next_sort(self.columns, self.sort))
 
     def sort_by_column(self, column: Column) -> None:
         """Sort by this column, or reverse when it is already sorted by."""
@@ -359,7 +297,7 @@ class LineTable(LineView, Generic[RowT]):
             descending = not self.sort[1]
         self._sort_by((column.key, descending))
 
-    def _sort_by(self, sort: tuple[str, bool] | None) -> None:
+    def _sort_by(self, sort: Sort | None) -> None:
         self.sort = sort
         column, descending = sort or (None, False)
         self.post_message(self.SortChanged(self, column, descending))
@@ -397,17 +335,10 @@ class LineTable(LineView, Generic[RowT]):
         style = self.component_style("line-table--header")
         segments, x = [Segment(" " * GUTTER, style)], GUTTER
         for placed in self._places():
-            title = self._title(placed)
+            title = heading(placed, self.sort)
             segments.append(Segment(" " * (placed.x - x) + title, style))
             x = placed.x + placed.width
         return Strip(segments, x).adjust_cell_length(self.content_width, style)
-
-    def _title(self, placed: Placed) -> str:
-        column, right = placed.column, placed.column.align == "right"
-        if self.sort is None or self.sort[0] != column.key:
-            return fit(column.title, placed.width, right=right)
-        arrow = "▼" if self.sort[1] else "▲"
-        return fit(f"{fit(column.title, min(len(column.title), placed.width - 1))}{arrow}", placed.width, right=right)
 
     def draw_line(self, index: int) -> Strip:
         row = self._source.row(index)
@@ -416,7 +347,7 @@ class LineTable(LineView, Generic[RowT]):
             return self._draw_placeholder(is_cursor)
         key = self._row_key(row)
         places = self._places()
-        cache_key = (key, is_cursor, self._mark_glyph(key, index))
+        cache_key = (key, is_cursor, self._marks.glyph(key, index, self.cursor, self._source.index_of))
         drawn = self._strips.get(cache_key)
         if drawn is not None and (drawn[0] is row or drawn[0] == row):
             return drawn[1]
@@ -424,17 +355,8 @@ class LineTable(LineView, Generic[RowT]):
         self._strips[cache_key] = (row, strip)
         return strip
 
-    def _mark_glyph(self, key: Hashable, index: int) -> str:
-        if key in self._marks:
-            return MARK_GLYPH
-        if self._range_from is not None:
-            first, last = self._range()
-            if first <= index <= last:
-                return RANGE_GLYPH
-        return " "
-
     def _draw_row(self, row: RowT, is_cursor: bool, mark: str, places: tuple[Placed, ...]) -> Strip:
-        under: tuple[str, ...] = ("line-table--marked",) if mark != " " else ()
+        under: tuple[str, ...] = ("line-table--marked",) if mark != NO_GLYPH else ()
         if is_cursor:
             under += ("line-table--cursor",)
         base = self.component_style(*under)

@@ -11,7 +11,8 @@ from textual.message import Message
 from textual.pilot import Pilot
 
 from console.ui.widgets.columns import Column
-from console.ui.widgets.line_table import CURSOR_GLYPH, LOADING, MARK_GLYPH, MOST_IN_A_RANGE, LineTable
+from console.ui.widgets.line_table import CURSOR_GLYPH, LOADING, LineTable
+from console.ui.widgets.marks import MARK_GLYPH, MOST_IN_A_RANGE
 from console.ui.widgets.rows import ListSource, RowSource
 from console.ui.widgets.vocabulary import Cell
 from tests.ui.widgets.stage import HOSTILE, SIZES, Stage, assert_nothing_raw, painted
