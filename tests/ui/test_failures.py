@@ -167,6 +167,12 @@ async def test_x_and_c_cycle_filters_and_esc_clears(store: Store, clock: Movable
         await pilot.press("c")
         await until(pilot, lambda: {d.last_cause for d in table.pages.deliveries} == {Cause.HTTP_4XX})
         assert "http_4xx" in screen_text(app).splitlines()[3]
+        await pilot.press("c")  # what is not in the list is not offered
+        await until(pilot, lambda: {d.last_cause for d in table.pages.deliveries} == {Cause.HTTP_5XX})
+        await pilot.press("c")
+        await until(pilot, lambda: table.pages.count == 5)
+        await pilot.press("c")
+        await until(pilot, lambda: table.pages.count == 3)
         await pilot.press("escape", "escape")
         await until(pilot, lambda: isinstance(app.screen, HomeScreen))
 

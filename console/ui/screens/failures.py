@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -69,6 +70,8 @@ class FailuresScreen(LiveScreen):
         self._text = text
         self._state_at = 0
         self._cause: Cause | None = None
+        self._causes: frozenset[Cause | None] = frozenset()
+        """Those in the list when it was last shown with all causes: what the key steps through."""
         self._acting = False
         self._busy = ""
         self._wrong = ""
@@ -131,8 +134,9 @@ class FailuresScreen(LiveScreen):
     def read_again(self) -> None:
         """Read all that is loaded once more, from the newest on."""
         self._stale, self._read_at_s = False, self.clock.monotonic_s()
-        self.run_worker(self._read(), group="read", exclusive=True)
+        self._read()
 
+    @work(exclusive=True, group="read")
     async def _read(self) -> None:
         pages = self._table.pages
         limit = max(PAGE, -(-pages.count // PAGE) * PAGE)
@@ -160,8 +164,9 @@ class FailuresScreen(LiveScreen):
         self._show(found, complete=len(found) < limit)
 
     def on_failure_table_more_wanted(self, event: FailureTable.MoreWanted) -> None:
-        self.run_worker(self._read_more(), group="read", exclusive=True)
+        self._read_more()
 
+    @work(exclusive=True, group="read")
     async def _read_more(self) -> None:
         pages = self._table.pages
         before = pages.last
@@ -177,6 +182,8 @@ class FailuresScreen(LiveScreen):
         table = self._table
         table.empty = NONE_MATCH if self._is_filtered else NONE_AT_ALL
         table.show(found, complete=complete, now_ms=self._now_ms)
+        if self._cause is None:
+            self._causes = frozenset(delivery.last_cause for delivery in found)
         self._say_title()
 
     def _say_title(self) -> None:
@@ -214,11 +221,9 @@ class FailuresScreen(LiveScreen):
 
     def action_cycle_cause(self) -> None:
         """The next of the causes in the list, in their own order; after the last, all of them."""
-        present = {d.last_cause for d in self._table.pages.deliveries}
-        causes: list[Cause | None] = [None, *(cause for cause in Cause if cause in present or cause is self._cause)]
-        if self._cause is not None:
-            # Only this cause is in the list, so those after it are not known: offer every one.
-            causes = [None, *Cause]
+        causes: list[Cause | None] = [None, *(c for c in Cause if c in self._causes or c is self._cause)]
+        if len(causes) == 1:
+            self.app.bell()
         self._cause = causes[(causes.index(self._cause) + 1) % len(causes)]
         self._filter_changed()
 
