@@ -14,7 +14,7 @@ from console.domain.rates import WINDOWS
 from console.domain.work import ClaimOrder
 from console.store import Store
 from console.ui.live import TAIL_PAGE, LiveFeed, Snapshot, read_rates
-from console.ui.widgets.attempt_tail import FOLD_ABOVE, KEPT, Folded, TailModel
+from console.ui.widgets.attempt_tail import KEPT, Folded, TailModel
 from tests.factories import add_endpoint, attempt_all, delivered, failed, make_completed, make_event, start_engine
 from tests.ui.conftest import MovableClock
 
@@ -194,36 +194,66 @@ def attempt(number: int, *, cause: Cause | None = None, ended: bool = True, endp
     )
 
 
-def take(model: TailModel, attempts: list[Attempt], now_s: float, skipped: int = 0) -> int:
-    return model.take(attempts, skipped=skipped, now_s=now_s, now_ms=0)
+def take(model: TailModel, attempts: list[Attempt], skipped: int = 0) -> int:
+    return model.take(attempts, skipped=skipped, now_ms=0)
+
+
+def rows_of(model: TailModel) -> list[int]:
+    """Ids of attempts, and counts of what was folded as negative numbers."""
+    return [-row.count if isinstance(row, Folded) else row.id for row in model.rows]
 
 
 def test_a_slow_tail_shows_every_attempt_and_updates_it_in_place() -> None:
     model = TailModel()
-    take(model, [attempt(1, ended=False)], 0)
-    assert take(model, [attempt(2)], 0.2) == 1
-    assert take(model, [attempt(1)], 0.4) == 0
+    take(model, [attempt(1, ended=False)])
+    assert take(model, [attempt(2)]) == 1
+    assert take(model, [attempt(1)]) == 0
     assert [(row.id, row.succeeded) for row in model.rows if isinstance(row, Attempt)] == [(1, True), (2, True)]
 
 
 def test_a_fast_tail_folds_successes_and_keeps_failures() -> None:
     model = TailModel()
-    take(model, [attempt(1)], 0)
+    take(model, [attempt(1)])
     many = [attempt(number, cause=Cause.DNS if number == 50 else None) for number in range(2, 102)]
-    take(model, many[:60], 5.0)
-    take(model, many[60:], 5.5)
-    kinds = [row.count if isinstance(row, Folded) else row.id for row in model.rows]
-    assert kinds == [1, 99, 50]
-    take(model, [attempt(200 + n) for n in range(FOLD_ABOVE + 1)], 6.6)
+    take(model, many[:60])
+    take(model, many[60:])
+    assert rows_of(model) == [*range(1, 22), -79, 50]
+    assert model.folded == 79
+    take(model, [attempt(1_100)])
+    assert rows_of(model)[-1] == 1_100, "slow again: a row again"
+
+
+def test_twenty_a_second_are_rows_however_late_they_are_read() -> None:
+    model = TailModel()
+    take(model, [attempt(1)])
+    take(model, [attempt(50 * n) for n in range(1, 401)])  # twenty seconds of a view that was paused
+    assert rows_of(model) == [1, *range(50, 20_001, 50)]
+    assert model.folded == 0
+
+
+def test_history_is_not_too_fast_and_does_not_make_what_follows_so() -> None:
+    model = TailModel()
+    take(model, [attempt(n) for n in range(1, 400)])
+    take(model, [attempt(401)])
+    assert rows_of(model) == [*range(1, 400), 401]
+
+
+def test_what_began_too_fast_is_counted_when_it_ends_and_a_row_when_it_fails() -> None:
+    model = TailModel()
+    take(model, [attempt(1)])
+    take(model, [attempt(n, ended=False) for n in range(2, 32)])
+    assert rows_of(model) == list(range(1, 22)), "under way, and nothing to say of it yet"
+    take(model, [attempt(30, cause=Cause.DNS), attempt(31), attempt(29, endpoint="mail"), attempt(5)])
+    assert rows_of(model) == [*range(1, 22), 30, -2]
     last = model.rows[-1]
     assert isinstance(last, Folded)
-    assert last.count == FOLD_ABOVE + 1
+    assert last.endpoints == {"crm", "mail"}
 
 
 def test_folded_attempts_are_found_by_a_filter() -> None:
     model = TailModel()
-    take(model, [attempt(1, endpoint="other")], 0)
-    take(model, [attempt(n) for n in range(2, 100)], 5.0)
+    take(model, [attempt(1, endpoint="other")])
+    take(model, [attempt(n) for n in range(2, 100)])
     model.filter(("crm", "200"))
     assert len(model.rows) == 98
     model.filter(("nothing",))
@@ -232,13 +262,13 @@ def test_folded_attempts_are_found_by_a_filter() -> None:
 
 def test_what_was_skipped_is_a_row_and_rows_are_bounded() -> None:
     model = TailModel()
-    take(model, [attempt(1)], 0)
-    take(model, [attempt(500)], 1, skipped=498)
+    take(model, [attempt(1)])
+    take(model, [attempt(500)], skipped=498)
     assert isinstance(model.rows[1], Folded)
     assert (model.rows[1].count, model.rows[1].skipped) == (498, True)
     for start in range(1000, 1000 + 3 * KEPT, KEPT // 2):
-        take(model, [attempt(start + n, cause=Cause.DNS) for n in range(KEPT // 2)], float(start))
+        take(model, [attempt(start + n, cause=Cause.DNS) for n in range(KEPT // 2)])
     assert len(model.rows) <= KEPT
     last = model.rows[-1]
-    take(model, [attempt(last.id)] if isinstance(last, Attempt) else [], 1e9)
+    take(model, [attempt(last.id)] if isinstance(last, Attempt) else [])
     assert model.rows[-1] != last, "an update finds its row after older ones were dropped"

@@ -109,8 +109,7 @@ class HomeScreen(LiveScreen):
             self._tail.follow = True
         elif not taken.attempts and not taken.skipped and self._read_once:
             return
-        now_s, now_ms = self.clock.monotonic_s(), self.clock.now_ms()
-        added = model.take(taken.attempts, skipped=taken.skipped, now_s=now_s, now_ms=now_ms)
+        added = model.take(taken.attempts, skipped=taken.skipped, now_ms=self.clock.now_ms())
         if taken.snapshot is not None:
             self._read_once = True
             self._tail.empty = self._empty_tail()
@@ -166,7 +165,11 @@ class HomeScreen(LiveScreen):
         state = "following" if tail.follow else "released"
         if tail.new_count:
             state = f"{fmt.exact(tail.new_count)} new · G resumes"
-        self._title("tail", ["Attempts", state])
+        parts = ["Attempts", state]
+        if tail.model.folded:
+            folded = fmt.counted(tail.model.folded, "success", "successes")
+            parts.append(f"over {attempt_tail.FOLD_ABOVE}/s: {folded} counted, not listed")
+        self._title("tail", parts)
 
     def _title(self, pane: str, parts: list[str]) -> None:
         if self._filters[pane]:

@@ -20,7 +20,7 @@ KEPT = 5_000
 """Attempts, and rows, that stay in memory."""
 
 FOLD_ABOVE = 20
-"""More attempts than this in a second, and successes become a count; failures stay rows."""
+"""More attempts than this begun in a second, and successes become a count; failures stay rows."""
 
 EMPTY = "No attempt yet. Send an event:\n\nwebhook-console send invoice.paid --data '{\"amount\": 12}'"
 EMPTY_HERE = "No attempt here yet."
@@ -41,8 +41,11 @@ class Folded:
     """Successes that came too fast to be read one by one, or attempts that were never read at all."""
 
     number: int
-    started_at_ms: int
+    at_ms: int
+    """The end of the first of them."""
     count: int
+    endpoints: frozenset[str] = frozenset()
+    """Names of those that they were for."""
     skipped: bool = False
 
 
@@ -74,14 +77,15 @@ class TailModel:
         self.words: tuple[str, ...] = ()
         self._known: dict[AttemptId, Attempt] = {}
         self._at: dict[Hashable, int] = {}
-        self._begun: deque[tuple[float, int]] = deque()
+        self.folded = 0
+        """Successes that are counted in `rows` and have no row of their own."""
+        self._begun_ms: deque[int] = deque()
         self._folds = 0
-        self._fold_until_s = 0.0
 
     def clear(self) -> None:
         """Forget everything but the filter."""
         self._known.clear()
-        self._begun.clear()
+        self._begun_ms.clear()
         self._show(())
 
     def filter(self, words: Sequence[str]) -> None:
@@ -89,46 +93,51 @@ class TailModel:
         self.words = tuple(words)
         self._show([attempt for attempt in self._known.values() if matches(attempt, self.words)])
 
-    def take(self, attempts: Sequence[Attempt], *, skipped: int, now_s: float, now_ms: int) -> int:
+    def take(self, attempts: Sequence[Attempt], *, skipped: int, now_ms: int) -> int:
         """New attempts and new versions of old ones. Returns how many rows were added."""
         before = len(self.rows)
         if skipped:
-            self._fold(skipped, now_ms, now_s, skipped=True)
-        folding = self._is_fast(sum(attempt.id not in self._known for attempt in attempts), now_s)
-        first_time = not self._known
+            self._fold(skipped, now_ms, skipped=True)
+        # What was there before this console opened did not come too fast for anybody.
+        is_history = not self._known
         for attempt in attempts:
+            is_new = attempt.id not in self._known
             self._known[attempt.id] = attempt
+            fast = is_new and not is_history and self._is_fast(attempt.started_at_ms)
             if matches(attempt, self.words):
-                self._place(attempt, folding and not first_time and not self.words, now_s)
+                self._place(attempt, folding=not self.words and (fast or not is_new))
         added = len(self.rows) - before
         self._forget()
         return added
 
-    def _is_fast(self, new: int, now_s: float) -> bool:
-        self._begun.append((now_s, new))
-        while self._begun and self._begun[0][0] <= now_s - 1:
-            self._begun.popleft()
-        return sum(n for _, n in self._begun) > FOLD_ABOVE
+    def _is_fast(self, started_at_ms: int) -> bool:
+        """Whether more attempts than FOLD_ABOVE began in the second that ends with this one."""
+        self._begun_ms.append(started_at_ms)
+        while self._begun_ms[0] <= started_at_ms - 1_000:
+            self._begun_ms.popleft()
+        return len(self._begun_ms) > FOLD_ABOVE
 
-    def _place(self, attempt: Attempt, folding: bool, now_s: float) -> None:
+    def _place(self, attempt: Attempt, *, folding: bool) -> None:
+        """A row stays one; what has none, because it began when there were too many, becomes one when it fails."""
         at = self._at.get(attempt.id)
         if at is not None:
             self.rows[at] = attempt
         elif not folding or attempt.cause is not None:
             self._append(attempt)
-        elif attempt.succeeded:
-            self._fold(1, attempt.started_at_ms, now_s)
+        elif attempt.ended_at_ms is not None:
+            self._fold(1, attempt.ended_at_ms, endpoint=attempt.endpoint_name)
 
-    def _fold(self, count: int, started_at_ms: int, now_s: float, *, skipped: bool = False) -> None:
+    def _fold(self, count: int, at_ms: int, *, endpoint: str | None = None, skipped: bool = False) -> None:
+        self.folded += 0 if skipped else count
+        names = frozenset(() if endpoint is None else (endpoint,))
         at = self._at.get(("fold", self._folds), -1)
         last = self.rows[at] if at >= 0 else None
-        if isinstance(last, Folded) and last.skipped == skipped and now_s < self._fold_until_s:
-            # Failures that came in between stay where they are: one count a second is enough.
-            self.rows[at] = replace(last, count=last.count + count)
+        # Failures that came in between stay where they are: one count a second is enough.
+        if isinstance(last, Folded) and last.skipped == skipped and at_ms < last.at_ms + 1_000:
+            self.rows[at] = replace(last, count=last.count + count, endpoints=last.endpoints | names)
             return
         self._folds += 1
-        self._fold_until_s = now_s + 1
-        self._append(Folded(number=self._folds, started_at_ms=started_at_ms, count=count, skipped=skipped))
+        self._append(Folded(number=self._folds, at_ms=at_ms, count=count, endpoints=names, skipped=skipped))
 
     def _append(self, row: TailRow) -> None:
         self._at[row_key(row)] = len(self.rows)
@@ -143,6 +152,7 @@ class TailModel:
     def _show(self, rows: Sequence[TailRow]) -> None:
         self.rows = list(rows)
         self._at = {row_key(row): index for index, row in enumerate(self.rows)}
+        self.folded = sum(row.count for row in self.rows if isinstance(row, Folded) and not row.skipped)
 
 
 def result_cell(attempt: Attempt) -> Cell:
@@ -173,11 +183,18 @@ def render_attempt(row: TailRow, key: str) -> Cell:
 
 
 def _render_folded(row: Folded, key: str) -> Cell:
-    if key == "time":
-        return fmt.clock_time(row.started_at_ms), "muted"
-    if key == "result":
-        return (f"… {fmt.exact(row.count)} not read" if row.skipped else f"✓ {fmt.exact(row.count)} delivered"), "muted"
-    return "", "muted"
+    match key:
+        case "time":
+            return fmt.clock_time(row.at_ms), "muted"
+        case "endpoint":
+            names = row.endpoints
+            return (next(iter(names)) if len(names) == 1 else f"{len(names)} endpoints" if names else ""), "muted"
+        case "result" if row.skipped:
+            return f"… {fmt.count(row.count)} not read", "warning"
+        case "result":
+            return f"✓ {fmt.exact(row.count)} delivered", "ok"
+        case _:
+            return "", "muted"
 
 
 class AttemptTail(LineTable[TailRow]):
