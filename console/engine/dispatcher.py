@@ -63,6 +63,12 @@ class Dispatcher:
                 detail=PLAIN_WORDS[Cause.UNKNOWN_OUTCOME],
                 total_ms=(self._clock.monotonic_s() - started_s) * 1000,
             )
+        except Exception as error:  # the root of a delivery: a fault of ours costs this try, never the engine
+            outcome = Failure(
+                cause=Cause.PROTOCOL,
+                detail=f"this program failed on it: {type(error).__name__}: {error}",
+                total_ms=(self._clock.monotonic_s() - started_s) * 1000,
+            )
         ended_ms = max(self._clock.now_ms(), started_ms)
         return Completed(
             claimed=claimed,

@@ -204,7 +204,11 @@ class Supervisor:
     async def _turn(self, group: asyncio.TaskGroup, *, claim: bool) -> None:
         completed, self._completed = self._completed, []
         owed, self._owed = self._owed, set()
-        orders = self._schedule.orders(self._clock.now_ms()) if claim else []
+        now_ms = self._clock.now_ms()
+        for seq in owed:
+            # Most likely due at once: a claim finds out in the same transaction that asks when.
+            self._schedule.set_due(seq, now_ms)
+        orders = self._schedule.orders(now_ms) if claim else []
         if not (completed or owed or orders):
             return
         try:

@@ -83,12 +83,15 @@ _Answer = tuple[asyncio.Future[Any], Any, BaseException | None]
 
 
 def _commit(store: Store, batch: list[_Item]) -> list[_Answer]:
+    begun = False
     try:
         with store.transaction():
+            begun = True
             results = [work(store) for work, _ in batch]
     except BaseException as error:
-        if len(batch) == 1:
-            return [(batch[0][1], None, error)]
+        # What cannot even begin (a locked store) would make each piece wait as long again.
+        if len(batch) == 1 or not begun:
+            return [(future, None, error) for _, future in batch]
         return [answer for item in batch for answer in _commit(store, [item])]
     return [(future, result, None) for (_, future), result in zip(batch, results, strict=True)]
 

@@ -22,7 +22,7 @@ class CountingStore:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.transactions = 0
-        self.closed = False
+        self.closed = self.locked = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
@@ -30,6 +30,8 @@ class CountingStore:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         self.transactions += 1
+        if self.locked:
+            raise StoreError("locked by another process for 5 s")
         with self._store.transaction():
             yield
 
@@ -139,6 +141,21 @@ async def test_a_piece_that_fails_takes_no_other_down(rig: Rig, error: BaseExcep
     assert failure is error
     assert answers[1:] == rig.accepted() == [f"evt_{i}" for i in range(6)]
     assert await rig.writer.do(accepts("evt_later")) == "evt_later"
+
+
+async def test_a_store_that_stays_locked_is_waited_for_once_not_by_each_piece(rig: Rig) -> None:
+    held = Held()
+    first = asyncio.create_task(rig.writer.do(held))
+    await held.running()
+    waiting = [asyncio.create_task(rig.writer.do(accepts(f"evt_{i}"))) for i in range(5)]
+    await asyncio.sleep(0)
+    rig.store.locked, before = True, rig.store.transactions
+    held.let_go()
+    await first
+    for piece in waiting:
+        with pytest.raises(StoreError, match="locked"):
+            await piece
+    assert rig.store.transactions == before + 1
 
 
 async def test_a_caller_that_is_cancelled_undoes_nothing(rig: Rig) -> None:
