@@ -151,12 +151,10 @@ class FailuresScreen(LiveScreen):
         try:
             where = self.where
             found, newest = await self.console.session.read(read)
-        except InvalidInputError as error:
+        except ConsoleError as error:
+            # One line, not a toast for every read.
             self._wrong = f"✗ {fmt.inline(str(error))}"
             self.say_warning()
-            return
-        except ConsoleError as error:
-            self.console.complain(error)
             return
         self._wrong, self._from_top = "", False
         self._newer = held is not None and bool(newest) and newest[0].id > held

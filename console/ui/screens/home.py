@@ -42,7 +42,7 @@ class HomeScreen(LiveScreen):
         Binding("slash", "filter", "Filter", id="home.filter"),
         Binding("z", "maximise", "Zoom", id="home.maximise"),
         Binding("s", "pause_view", "Pause view", id="home.pause-view"),
-        Binding("escape", "back", "Back", show=False, id="home.back"),
+        Binding("escape", "back", "Back", id="home.back"),
         Binding("tab,shift+tab", "app.focus_next", "Other pane", show=False, id="home.other-pane"),
     ]
 
@@ -230,6 +230,7 @@ class HomeScreen(LiveScreen):
         else:
             self.add_class(which)
         self._show_endpoints()
+        self.refresh_bindings()
 
     @property
     def _maximised(self) -> bool:
@@ -257,6 +258,7 @@ class HomeScreen(LiveScreen):
             self._tail.model_changed()
         self._show_endpoints()
         self._say_titles()
+        self.refresh_bindings()
 
     def action_back(self) -> None:
         """Undo the innermost thing: a filter here, then a maximised pane, then the narrowing to one endpoint."""
@@ -276,8 +278,12 @@ class HomeScreen(LiveScreen):
         narrowed = self.console.focus_on is not None or any(self._filters.values())
         return narrowed or self._maximised
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self.can_go_back if action == "back" else super().check_action(action, parameters)
+
     def _focus_on(self, endpoint: EndpointId | None) -> None:
         self.console.look_at(focus=endpoint)
+        self.refresh_bindings()
         self._show_endpoints()
         self.say_status()
         (self._endpoints if endpoint is None else self._tail).focus()

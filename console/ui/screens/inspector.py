@@ -74,7 +74,7 @@ class InspectorScreen(Screen[None]):
         Binding("w", "save", "Save", id="inspector.save", tooltip="Save the payload or response to a file"),
         Binding("r", "retry", "Retry", id="inspector.retry", tooltip="Retry this delivery"),
         Binding("p", "pause", "Pause", id="inspector.pause", tooltip="Pause or resume its endpoint"),
-        Binding("escape,q", "back", "Back", show=False, id="inspector.back"),
+        Binding("escape,q", "back", "Back", id="inspector.back"),
     ]
 
     def __init__(self, delivery_id: DeliveryId, attempt_id: AttemptId | None = None) -> None:

@@ -11,7 +11,15 @@ from textual.screen import Screen
 from console.domain.clock import Clock
 from console.ui import format as fmt
 from console.ui.live import Taken
-from console.ui.widgets.header import SHOWN_WINDOWS, HeaderState, StatusHeader, data_cell, engine_cell, metrics_of
+from console.ui.widgets.header import (
+    SHOWN_WINDOWS,
+    UNREAD_METRICS,
+    HeaderState,
+    StatusHeader,
+    data_cell,
+    engine_cell,
+    metrics_of,
+)
 from console.ui.widgets.header import WIDE as WIDE_HEADER
 from console.ui.widgets.key_bar import KeyBar
 from console.ui.widgets.text_line import TextLine
@@ -107,7 +115,7 @@ class LiveScreen(Screen[None]):
             crumbs=self.crumbs,
             status=(engine, data_cell(age_s), *badge, (app.session.path.name, "muted")),
             window=app.window.label,
-            metrics=() if snapshot is None else metrics_of(snapshot),
+            metrics=UNREAD_METRICS if snapshot is None else metrics_of(snapshot),
         )
         self.say_warning()
 

@@ -54,7 +54,7 @@ class OperationsScreen(Screen[None]):
     AUTO_FOCUS = "LineTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", id="operations.filter"),
-        Binding("escape", "back", "Back", show=False, id="operations.back"),
+        Binding("escape", "back", "Back", id="operations.back"),
         Binding("q", "leave", "Back", show=False, id="operations.leave"),
     ]
 

@@ -106,6 +106,12 @@ def metrics_of(snapshot: Snapshot) -> tuple[Metric, ...]:
     )
 
 
+UNREAD_METRICS = tuple(
+    Metric(label=label, value=fmt.ABSENT, meaning="muted")
+    for label in ("delivered", "success", "errors", "p50", "p95", "pending", "in flight")
+)
+"""What stands in their places before the first read, so that nothing moves when it comes."""
+
 Parts = list[Cell]
 
 

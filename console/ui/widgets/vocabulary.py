@@ -36,10 +36,10 @@ ENDPOINT_MARKS: Mapping[EndpointState, Cell] = {
 }
 
 SIGNS: tuple[tuple[Cell, str], ...] = (
-    (ENDPOINT_MARKS[EndpointState.ACTIVE], "the endpoint gets what it is owed; of an engine: it runs"),
-    (ENDPOINT_MARKS[EndpointState.PAUSED], "an operator stopped it: what it is owed waits"),
-    (ENDPOINT_MARKS[EndpointState.TRIPPED], "the circuit breaker stopped it; of an engine: silent"),
-    (ENDPOINT_MARKS[EndpointState.DISABLED], "it said 410 Gone, or failed for days; of an engine: none"),
+    (ENDPOINT_MARKS[EndpointState.ACTIVE], "the endpoint is sent what it is owed"),
+    (ENDPOINT_MARKS[EndpointState.PAUSED], "an operator stopped it; what it is owed waits"),
+    (ENDPOINT_MARKS[EndpointState.TRIPPED], "the circuit breaker stopped it"),
+    (ENDPOINT_MARKS[EndpointState.DISABLED], "it said 410 Gone, or failed for days"),
     (DELIVERY_MARKS[DeliveryState.PENDING], "waits for its first try"),
     (HELD, "waits for its endpoint to be resumed"),
     (DELIVERY_MARKS[DeliveryState.SENDING], "the request is under way"),
