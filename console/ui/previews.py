@@ -9,8 +9,11 @@ from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import EndpointId, format_number
 from console.operations.deliveries import Preview
-from console.ui.format import exact
+from console.ui.format import exact, one_line
 from console.ui.widgets.vocabulary import delivery_mark
+
+NAME_WIDTH = 48
+"""Cells of a name in a preview, so that what is said of it stands on the same line."""
 
 MOST_NAMED = 3
 """Ids in a command line that is still read."""
@@ -58,7 +61,7 @@ def _where_they_go(seen: BulkPreview, *, waits: bool) -> list[str]:
     lines: list[str] = []
     for endpoint_id, count in sorted(by_endpoint.items(), key=lambda item: -item[1]):
         endpoint = seen.endpoints.get(endpoint_id)
-        line = f"{exact(count):>{width}} → {endpoint.name if endpoint else endpoint_id}"
+        line = f"{exact(count):>{width}} → {one_line(endpoint.name, NAME_WIDTH) if endpoint else endpoint_id}"
         if waits and (endpoint is None or endpoint.state is not EndpointState.ACTIVE):
             they = "it waits" if count == 1 else "they wait"
             line += f" · {endpoint.state if endpoint else 'removed'}: {they} until it is resumed"

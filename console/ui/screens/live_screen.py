@@ -105,6 +105,8 @@ class LiveScreen(Screen[None]):
 
     def say_status(self) -> None:
         """Say how things stand at this moment."""
+        if not self.query(StatusHeader):
+            return  # data came before the screen was composed, or after it was left
         app = self.console
         snapshot, now_ms = app.snapshot, self.clock.now_ms()
         wide = self.size.width >= WIDE_HEADER
@@ -121,6 +123,8 @@ class LiveScreen(Screen[None]):
 
     def say_warning(self) -> None:
         """Say what is wrong, or take the line away."""
+        if not self.query("#warning"):
+            return
         trouble = self.console.trouble
         text = f"✗ {fmt.inline(trouble)}" if trouble else self.warning
         line = self.query_one("#warning", TextLine)
