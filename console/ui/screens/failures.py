@@ -52,7 +52,7 @@ class FailuresScreen(LiveScreen):
         Binding("slash", "filter", "Filter", id="failures.filter"),
         Binding("x", "cycle_state", "State", id="failures.state"),
         Binding("c", "cycle_cause", "Cause", id="failures.cause"),
-        Binding("escape", "back", "Back", id="failures.back"),
+        Binding("escape,q", "back", "Back", id="failures.back"),
     ]
 
     class Progress(Message):

@@ -42,7 +42,7 @@ class HomeScreen(LiveScreen):
         Binding("slash", "filter", "Filter", id="home.filter"),
         Binding("z", "maximise", "Zoom", id="home.maximise"),
         Binding("s", "pause_view", "Pause view", id="home.pause-view"),
-        Binding("escape", "back", "Back", id="home.back"),
+        Binding("escape,q", "back", "Back", id="home.back"),
         Binding("tab,shift+tab", "app.focus_next", "Other pane", show=False, id="home.other-pane"),
     ]
 

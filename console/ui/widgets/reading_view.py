@@ -77,6 +77,10 @@ class ReadingView(LineView):
         self._wrap()
         super().on_resize(event)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # There is nothing to choose: Enter is the screen's.
+        return False if action == "choose" else super().check_action(action, parameters)
+
     # Every moving key scrolls.
 
     def show_cursor(self) -> None:
