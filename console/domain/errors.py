@@ -25,5 +25,9 @@ class EngineRunningError(ConsoleError):
     """Another engine holds this store."""
 
 
+class StoreBusyError(StoreError):
+    """Another process holds the store's write lock, and has for as long as was to be waited."""
+
+
 class FencedError(StoreError):
     """A newer engine has taken over this store: this one must stop."""

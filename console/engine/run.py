@@ -101,7 +101,7 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 async def _serve(settings: EngineSettings, policy: AddressPolicy, log: FilteringBoundLogger) -> None:
     clock = SystemClock()
-    writer = Writer(lambda: open_store(settings.store))
+    writer = Writer(lambda: open_store(settings.store, any_thread=True))
     await writer.start()
     guard = AddressGuard(policy, clock=clock)
     transport = _make_transport(settings, guard, clock)

@@ -212,7 +212,7 @@ class Supervisor:
         if not (completed or owed or orders):
             return
         try:
-            turn = await self._writer.do(lambda store: self._commit(store, completed, orders, owed))
+            turn = await self._writer.do_here(lambda store: self._commit(store, completed, orders, owed))
         except FencedError:
             raise
         except StoreError as error:
@@ -229,7 +229,7 @@ class Supervisor:
         self._report(completed)
 
     def _commit(self, store: Store, completed: list[Completed], orders: list[ClaimOrder], owed: Iterable[int]) -> _Turn:
-        """In the writer's thread, in a transaction."""
+        """In a transaction."""
         if completed:
             store.complete(completed, epoch=self._epoch)
         claimed = store.claim(orders, epoch=self._epoch, now_ms=self._clock.now_ms()) if orders else []

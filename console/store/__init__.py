@@ -7,17 +7,18 @@ from console.store.protocol import Store
 __all__ = ["Store", "open_store"]
 
 
-def open_store(path: Path, *, read_only: bool = False, create: bool = True) -> Store:
+def open_store(path: Path, *, read_only: bool = False, create: bool = True, any_thread: bool = False) -> Store:
     """Open the store at `path` for the calling thread, making or migrating it first when that is needed.
 
     Args:
         path: the SQLite file; its folder is made with mode 0700, the file with 0600.
         read_only: nothing is ever written, not even a migration.
         create: a store that is not there is made; else that is an error.
+        any_thread: several threads will take turns with it, one at a time; else another thread's use is an error.
 
     Raises:
         StoreError: one line that names the file, what is wrong and the way out.
     """
     from console.store.sqlite.opening import open_sqlite_store
 
-    return open_sqlite_store(path, read_only=read_only, create=create)
+    return open_sqlite_store(path, read_only=read_only, create=create, any_thread=any_thread)

@@ -1,7 +1,8 @@
 """What the rest of the product may ask of a store. Every backend passes one conformance suite (tests/store).
 
-A store object belongs to the thread that opened it. Every method is one transaction, unless it runs inside
-`transaction()`, which makes several one. Lists are keyset pages and never hold a cursor open. Times are parameters.
+A store object belongs to the thread that opened it, unless it was opened for several that take turns. Every method is
+one transaction, unless it runs inside `transaction()`, which makes several one. Lists are keyset pages and never hold a
+cursor open. Times are parameters.
 All methods raise StoreError when the store cannot be read or written.
 """
 
@@ -214,8 +215,12 @@ class Store(Intake, Endpoints, Reading, Steering, EngineStore, Protocol):
     @property
     def read_only(self) -> bool: ...
 
-    def transaction(self) -> AbstractContextManager[None]:
-        """One transaction around several calls; nests."""
+    def transaction(self, *, wait: bool = True) -> AbstractContextManager[None]:
+        """One transaction around several calls; nests.
+
+        Args:
+            wait: for another process that is writing, some seconds; else StoreBusyError is raised at once.
+        """
         ...
 
     def close(self) -> None: ...

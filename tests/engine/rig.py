@@ -89,7 +89,9 @@ class Rig:
     ) -> None:
         """Start an engine and wait until it delivers. `open_writer` makes the store that it writes."""
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        run = self._run(allow, max_in_flight, drain_s, open_writer or (lambda: open_store(self.store.path)), ready)
+        run = self._run(
+            allow, max_in_flight, drain_s, open_writer or (lambda: open_store(self.store.path, any_thread=True)), ready
+        )
         self._engine = asyncio.create_task(run)
         await asyncio.wait([ready, self._engine], return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
@@ -206,8 +208,8 @@ class TroubledStore:
         return getattr(self._store, name)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, wait: bool = True) -> Iterator[None]:
         if self.broken is not None:
             raise self.broken
-        with self._store.transaction():
+        with self._store.transaction(wait=wait):
             yield

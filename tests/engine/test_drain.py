@@ -67,7 +67,7 @@ class StoppedDuringRecovery(TroubledStore):
 
 
 async def test_a_stop_asked_for_during_the_start_is_not_missed(rig: Rig) -> None:
-    await rig.start(open_writer=lambda: cast(Store, StoppedDuringRecovery(open_store(rig.store.path))))
+    await rig.start(open_writer=lambda: cast(Store, StoppedDuringRecovery(open_store(rig.store.path, any_thread=True))))
     await rig.ended()
 
 
@@ -131,7 +131,7 @@ async def test_outcomes_wait_for_a_store_that_cannot_be_written(rig: Rig) -> Non
     gate = Gate()
 
     def open_writer() -> Store:
-        troubled.append(TroubledStore(open_store(rig.store.path)))
+        troubled.append(TroubledStore(open_store(rig.store.path, any_thread=True)))
         return cast(Store, troubled[0])
 
     async with ScriptedReceiver(gate) as receiver:
@@ -157,7 +157,7 @@ async def test_an_engine_ends_although_its_store_cannot_be_written(rig: Rig) -> 
     troubled: list[TroubledStore] = []
 
     def open_writer() -> Store:
-        troubled.append(TroubledStore(open_store(rig.store.path)))
+        troubled.append(TroubledStore(open_store(rig.store.path, any_thread=True)))
         return cast(Store, troubled[-1])
 
     async with ScriptedReceiver(Gate()) as receiver:
@@ -177,7 +177,7 @@ async def test_an_engine_ends_although_its_store_cannot_be_written(rig: Rig) -> 
 @pytest.mark.usefixtures("impatient")
 async def test_a_write_lock_held_by_another_process_is_waited_for(rig: Rig) -> None:
     def open_writer() -> Store:
-        connection = Connection(rig.store.path, read_only=False, lock_wait_s=0.02)
+        connection = Connection(rig.store.path, read_only=False, any_thread=True, lock_wait_s=0.02)
         connection.prepare()
         return SqliteStore(connection)
 

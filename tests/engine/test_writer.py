@@ -28,11 +28,11 @@ class CountingStore:
         return getattr(self._store, name)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, wait: bool = True) -> Iterator[None]:
         self.transactions += 1
         if self.locked:
             raise StoreError("locked by another process for 5 s")
-        with self._store.transaction():
+        with self._store.transaction(wait=wait):
             yield
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class Rig:
         self.writer = Writer(self._open)
 
     def _open(self) -> Store:
-        self.store = CountingStore(open_store(self.path))
+        self.store = CountingStore(open_store(self.path, any_thread=True))
         return self.store
 
     def accepted(self) -> list[str]:
@@ -193,7 +193,49 @@ async def test_closing_finishes_what_was_handed_over(rig: Rig) -> None:
 
 async def test_a_store_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
     (tmp_path / "text.db").write_text("this is no store at all" * 100)
-    writer = Writer(lambda: open_store(tmp_path / "text.db"))
+    writer = Writer(lambda: open_store(tmp_path / "text.db", any_thread=True))
     with pytest.raises(StoreError, match="no store"):
         await writer.start()
     await writer.close()
+
+
+async def test_work_done_here_is_on_disk_and_runs_on_the_loops_thread(rig: Rig) -> None:
+    ran_on: list[threading.Thread] = []
+
+    def work(store: Store) -> object:
+        ran_on.append(threading.current_thread())
+        return accepts("evt_here")(store)
+
+    assert await rig.writer.do_here(work) == "evt_here"
+    assert ran_on == [threading.main_thread()]
+    assert rig.accepted() == ["evt_here"]
+
+
+async def test_work_done_here_that_fails_leaves_nothing_and_nobody_waiting(rig: Rig) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await rig.writer.do_here(fails(ZeroDivisionError()))
+    assert rig.accepted() == []
+    assert await rig.writer.do(accepts("evt_thread")) == "evt_thread"
+    assert await rig.writer.do_here(accepts("evt_here")) == "evt_here"
+
+
+async def test_the_loop_never_waits_for_the_thread_or_for_another_process(rig: Rig) -> None:
+    held = Held()
+    first = asyncio.create_task(rig.writer.do(held))
+    await held.running()
+    behind = asyncio.create_task(rig.writer.do_here(accepts("evt_behind")))
+    await asyncio.sleep(0)
+    assert not behind.done()
+    held.let_go()
+    await first
+    assert await behind == "evt_behind"
+
+    other = open_store(rig.path)
+    try:
+        with other.transaction():
+            waiting = asyncio.create_task(rig.writer.do_here(accepts("evt_after_lock")))
+            await asyncio.sleep(0.01)  # the loop turns while the other process writes
+            assert not waiting.done()
+        assert await waiting == "evt_after_lock"
+    finally:
+        other.close()

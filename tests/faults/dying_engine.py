@@ -67,8 +67,8 @@ class DyingStore:
         return call
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        with self._store.transaction():
+    def transaction(self, *, wait: bool = True) -> Iterator[None]:
+        with self._store.transaction(wait=wait):
             yield
         if self._completes:
             self._death.comes("after commit")
@@ -94,8 +94,8 @@ def main() -> None:
     death = _Death(point, nth)
     make_transport = run._make_transport
 
-    def open_dying(store: Path, *, read_only: bool = False) -> Store:
-        opened = open_store(store, read_only=read_only)
+    def open_dying(store: Path, *, read_only: bool = False, any_thread: bool = False) -> Store:
+        opened = open_store(store, read_only=read_only, any_thread=any_thread)
         return opened if read_only else cast(Store, DyingStore(opened, death))
 
     setattr(run, "open_store", open_dying)  # noqa: B010 - mypy knows better than to let names be replaced

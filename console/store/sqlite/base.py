@@ -22,9 +22,9 @@ class Queries:
         return self._connection.read_only
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, *, wait: bool = True) -> Iterator[None]:
         try:
-            with self._connection.transaction():
+            with self._connection.transaction(wait=wait):
                 yield
         except BaseException:
             self._forget()

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from console.domain.clock import SystemClock
-from console.domain.errors import InvalidInputError, StoreError
+from console.domain.errors import InvalidInputError, StoreBusyError, StoreError
 from console.store.sqlite.library import sqlite3
 
 T = TypeVar("T")
@@ -25,9 +25,14 @@ _BUSY, _LOCKED, _NOMEM, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB =
 
 
 class Connection:
-    """A connection of one thread. `waiting` is injected so that a test need not wait."""
+    """A connection of one thread; with `any_thread`, of several that take turns, which the owner must see to.
 
-    def __init__(self, path: Path, *, read_only: bool, lock_wait_s: float = LOCK_WAIT_S) -> None:
+    `lock_wait_s` is a parameter so that a test need not wait.
+    """
+
+    def __init__(
+        self, path: Path, *, read_only: bool, any_thread: bool = False, lock_wait_s: float = LOCK_WAIT_S
+    ) -> None:
         self.path, self.read_only = path, read_only
         self._lock_wait_s = lock_wait_s
         self._clock, self._random = SystemClock(), Random()
@@ -36,7 +41,9 @@ class Connection:
         # isolation_level None: transactions are ours. timeout 0: waiting is ours too, as SQLite's own handler
         # backs off to 100 ms and starves whoever came late.
         self._raw = self._translated(
-            lambda: sqlite3.connect(uri, uri=True, isolation_level=None, timeout=0, cached_statements=256)
+            lambda: sqlite3.connect(
+                uri, uri=True, isolation_level=None, timeout=0, cached_statements=256, check_same_thread=not any_thread
+            )
         )
 
     @property
@@ -100,14 +107,17 @@ class Connection:
         return found[0] if found else None
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """BEGIN IMMEDIATE … COMMIT; inside another one, nothing of its own."""
+    def transaction(self, *, wait: bool = True) -> Iterator[None]:
+        """BEGIN IMMEDIATE … COMMIT; inside another one, nothing of its own.
+
+        Raises StoreBusyError when another process goes on writing; without `wait` at once.
+        """
         if self._depth:
             yield
             return
         if self.read_only:
             raise StoreError(f"{self.path}: opened read-only: nothing can be changed")
-        self.run("BEGIN IMMEDIATE")
+        self._translated(lambda: self._raw.execute("BEGIN IMMEDIATE"), self._lock_wait_s if wait else 0.0)
         self._depth = 1
         try:
             yield
@@ -123,7 +133,7 @@ class Connection:
     def close(self) -> None:
         self._raw.close()
 
-    def _translated(self, call: Callable[[], T]) -> T:
+    def _translated(self, call: Callable[[], T], lock_wait_s: float | None = None) -> T:
         """Make a call, waiting while another process holds a lock, and turn SQLite's errors into ours."""
         deadline: float | None = None
         while True:
@@ -137,9 +147,10 @@ class Connection:
                 if not _is_busy(error, code):
                     raise StoreError(describe_error(self.path, error)) from error
                 now = self._clock.monotonic_s()
-                deadline = deadline if deadline is not None else now + self._lock_wait_s
+                if deadline is None:
+                    deadline = now + (self._lock_wait_s if lock_wait_s is None else lock_wait_s)
                 if now >= deadline:
-                    raise StoreError(describe_error(self.path, error)) from error
+                    raise StoreBusyError(describe_error(self.path, error)) from error
                 time.sleep(self._random.uniform(0.001, 0.003))
 
 

@@ -10,7 +10,7 @@ from console.store.sqlite.schema import APPLICATION_ID, VERSION, migrations
 from console.store.sqlite.store import SqliteStore
 
 
-def open_sqlite_store(path: Path, *, read_only: bool, create: bool) -> SqliteStore:
+def open_sqlite_store(path: Path, *, read_only: bool, create: bool, any_thread: bool = False) -> SqliteStore:
     """See `console.store.open_store`."""
     path = path.absolute()
     if not read_only and not MAY_WRITE:
@@ -25,7 +25,7 @@ def open_sqlite_store(path: Path, *, read_only: bool, create: bool) -> SqliteSto
             )
         _make_file(path)
     _check_is_store(path, read_only=read_only)
-    connection = Connection(path, read_only=read_only)
+    connection = Connection(path, read_only=read_only, any_thread=any_thread)
     try:
         if not read_only:
             _bring_up_to_date(connection)
