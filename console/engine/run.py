@@ -30,10 +30,6 @@ from console.engine.transport.seam import Transport
 from console.engine.writer import Writer
 from console.store import Store, open_store
 
-SWITCH_INTERVAL_S = 0.0005
-"""How long the loop may keep the interpreter while the writing thread waits for it between two rows; Python's own
-5 ms would make one commit as slow as the loop is busy."""
-
 GC_THRESHOLD = 50_000
 """Objects made before the collector looks for cycles. A delivery makes dozens and no cycle; at Python's own 700 the
 collector took a twentieth of all."""
@@ -59,7 +55,6 @@ def run_engine(settings: EngineSettings, *, log_format: LogFormat | None = None)
     except EngineRunningError:
         raise _already_running(settings) from None
     _raise_file_limit()
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.set_threshold(GC_THRESHOLD, 20, 50)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
