@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from random import SystemRandom
+from random import Random
 
 from structlog.typing import FilteringBoundLogger
 
@@ -140,7 +140,7 @@ async def _deliver(
     supervisor = Supervisor(
         reader=reader,
         writer=writer,
-        dispatcher=Dispatcher(transport, clock=clock, random=SystemRandom()),
+        dispatcher=Dispatcher(transport, clock=clock, random=Random()),
         schedule=Schedule(settings.max_in_flight),
         clock=clock,
         epoch=epoch,
