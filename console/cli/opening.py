@@ -1,5 +1,6 @@
 """Opening the console: the terminal it needs, the store, and an engine behind it."""
 
+import gc
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,11 +25,16 @@ def check_terminal(environ: Mapping[str, str]) -> None:
 def open_console(invocation: Invocation, *, theme: str | None, read_only: bool, no_engine: bool) -> int:
     """Open the console on the store, starting an engine when none is alive. Returns the exit code."""
     check_terminal(invocation.environ)
-    path = invocation.store_path
-    # Here and not in the console: what is wrong with a store is a line on the shell, not a screen.
-    open_store(path, read_only=read_only, create=not read_only).close()
-    notice, started = _engine(invocation, start=not (read_only or no_engine))
-    return show_console(invocation, path, theme=theme, read_only=read_only, notice=notice, started_engine=started)
+    # Nothing of what is loaded from here to the first frame is garbage; the console turns it on again.
+    gc.disable()
+    try:
+        path = invocation.store_path
+        # Here and not in the console: what is wrong with a store is a line on the shell, not a screen.
+        open_store(path, read_only=read_only, create=not read_only).close()
+        notice, started = _engine(invocation, start=not (read_only or no_engine))
+        return show_console(invocation, path, theme=theme, read_only=read_only, notice=notice, started_engine=started)
+    finally:
+        gc.enable()
 
 
 def show_console(

@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from console.domain.errors import InvalidInputError
 
@@ -120,6 +119,8 @@ def retry_after_s(status: int, headers: Mapping[str, str], now_ms: int) -> float
     value = value.strip()
     if value.isascii() and value.isdigit():
         return float(value) if len(value) < 12 else RETRY_AFTER_CAP_S
+    from email.utils import parsedate_to_datetime  # costs a command's start, and few receivers send a date
+
     try:
         date = parsedate_to_datetime(value)
     except (ValueError, TypeError, OverflowError):

@@ -1,5 +1,6 @@
 """The console: one app over one store. It wires; screens show, and `console.operations` acts."""
 
+import gc
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 AFTER_FIRST_DATA_S = 0.5
 """When what the first frame does not need is begun: watching theme files."""
+
+FIRST_READ_S = 0.1
+"""How long the first frame waits for the first data: a store that is slow to read shows an empty frame first."""
 
 
 def _commands() -> type[Provider]:
@@ -76,7 +80,7 @@ class ConsoleApp(App[int]):
             read_every_s=READ_EVERY_OVER_SSH_S if os.environ.get("SSH_CONNECTION") else READ_EVERY_S,
         )
         self._notice, self._started_engine = notice, started_engine
-        self._quitting = False
+        self._quitting = self._listening = False
         self.register_theme(chosen := _theme(theme))
         self.theme = chosen.name
 
@@ -87,13 +91,26 @@ class ConsoleApp(App[int]):
 
     # Starting and ending
 
+    def get_default_screen(self) -> HomeScreen:
+        """Home, with what was read while the program started."""
+        taken = self.feed.first(FIRST_READ_S) if self.feed.is_alive() else None
+        if taken is not None:
+            self.snapshot, self.trouble = taken.snapshot, taken.trouble or ""
+        return HomeScreen(taken)
+
     def on_mount(self) -> None:
-        self.push_screen(HomeScreen())
-        # The first frame is painted before anything is read.
+        self._listening = True
+        if self.feed.is_alive():
+            self._feed_changed()  # what came before anybody listened
+        else:
+            self.feed.start()
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self.feed.start()
+        if not gc.isenabled():
+            # What was loaded by now stays: looking at it again and again would only make keys wait.
+            gc.freeze()
+            gc.enable()
         if self._notice:
             self.say(self._notice)
         self.set_timer(AFTER_FIRST_DATA_S, self._watch_themes)
@@ -113,7 +130,8 @@ class ConsoleApp(App[int]):
     # Data
 
     def _feed_changed(self) -> None:
-        self.post_message(FeedChanged())
+        if self._listening:
+            self.post_message(FeedChanged())
 
     def on_feed_changed(self, message: FeedChanged) -> None:
         taken = self.feed.take()
@@ -170,7 +188,7 @@ class ConsoleApp(App[int]):
 
     def action_open_home(self) -> None:
         """Back to the root, whatever is open."""
-        while not isinstance(self.screen, HomeScreen) and len(self.screen_stack) > 2:
+        while not isinstance(self.screen, HomeScreen) and len(self.screen_stack) > 1:
             self.pop_screen()
 
     def action_open_failures(self) -> None:
@@ -201,7 +219,7 @@ class ConsoleApp(App[int]):
                 self.screen.action_back()
             else:
                 self.action_ask_to_quit()
-        elif len(self.screen_stack) > 2:
+        elif len(self.screen_stack) > 1:
             await self.screen.run_action("back") if hasattr(self.screen, "action_back") else self.pop_screen()
 
     def action_ask_to_quit(self) -> None:
@@ -268,6 +286,7 @@ def run_console(session: Session, *, theme: str | None, notice: str | None, star
     app = ConsoleApp(session, theme=theme, notice=notice, started_engine=started_engine)
     with TerminalGuard(lambda: app.post_message(EndAsked())) as guard:
         try:
+            app.feed.start()  # reads while Textual starts
             status = app.run()
         finally:
             app.feed.stop()

@@ -151,6 +151,7 @@ class LiveFeed(threading.Thread):
         self._attempts: deque[Attempt] = deque()
         self._skipped = 0
         self._taken_generation = 0
+        self._read_once = threading.Event()
 
     # For the screens
 
@@ -181,6 +182,10 @@ class LiveFeed(threading.Thread):
             self._skipped = 0
             self._told = False
         return taken
+
+    def first(self, timeout_s: float) -> Taken | None:
+        """What the first read found; None when it takes longer than this."""
+        return self.take() if self._read_once.wait(timeout_s) else None
 
     def look_now(self) -> None:
         """Do not wait for the next look: something was just changed from here."""
@@ -231,6 +236,7 @@ class LiveFeed(threading.Thread):
     def _tell(self) -> None:
         with self._lock:
             tell, self._told = not self._told, True
+        self._read_once.set()
         if tell and not self._stopping:
             self._changed()
 

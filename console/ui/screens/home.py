@@ -46,8 +46,10 @@ class HomeScreen(LiveScreen):
         Binding("tab,shift+tab", "app.focus_next", "Other pane", show=False, id="home.other-pane"),
     ]
 
-    def __init__(self) -> None:
+    def __init__(self, first: Taken | None = None) -> None:
+        """`first`: what is shown from the first frame on."""
         super().__init__()
+        self._first = first
         self._filters = {"endpoints": "", "tail": ""}
         self._paused_at_ms: int | None = None
         self._held: deque[Attempt] = deque()
@@ -67,6 +69,9 @@ class HomeScreen(LiveScreen):
         self.watch(self._tail, "new_count", self._say_titles, init=False)
         self.watch(self._tail, "follow", self._say_titles, init=False)
         self._say_titles()
+        if self._first is not None:
+            self.take(self._first)
+            self._first = None
 
     @property
     def _endpoints(self) -> EndpointTable:
