@@ -100,9 +100,8 @@ def _print(report: Record, window: Window) -> None:
     from console.ui.format import duration, exact, percent, rate
 
     overall = report["overall"]
-    say(
-        f"{paint('last ' + window.label, 'strong')}, {exact(overall['accepted'])} event{'' if overall['accepted'] == 1 else 's'} accepted"
-    )
+    events = "event" if overall["accepted"] == 1 else "events"
+    say(f"{paint('last ' + window.label, 'strong')}, {exact(overall['accepted'])} {events} accepted")
     columns = (
         Column(title="ENDPOINT", flexible=True),
         Column(title="STATE"),
