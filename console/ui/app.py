@@ -10,7 +10,7 @@ from console.domain.endpoint import Endpoint
 from console.domain.errors import ConfigError, ConsoleError
 from console.domain.ids import AttemptId, DeliveryId, EndpointId
 from console.domain.rates import Window
-from console.ui.live import READ_EVERY_OVER_SSH_S, READ_EVERY_S, LiveFeed, Snapshot
+from console.ui.live import READ_EVERY_BUSY_OVER_SSH_S, READ_EVERY_OVER_SSH_S, READ_EVERY_S, LiveFeed, Snapshot
 from console.ui.session import Session
 from console.ui.terminal import TerminalGuard, prepare_environment, require_terminal, wants_no_colour
 
@@ -28,6 +28,7 @@ from console.ui.screens.live_screen import LiveScreen  # noqa: E402
 from console.ui.widgets.header import SHOWN_WINDOWS  # noqa: E402
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
     from textual.theme import Theme
 
 AFTER_FIRST_DATA_S = 0.5
@@ -72,12 +73,14 @@ class ConsoleApp(App[int]):
         self.window: Window = SHOWN_WINDOWS[1]
         self.focus_on: EndpointId | None = None
         """The one endpoint that the screens speak of; None for all."""
+        over_ssh = bool(os.environ.get("SSH_CONNECTION"))
         self.feed = LiveFeed(
             session.path,
             clock=session.clock,
             window=self.window,
             changed=self._feed_changed,
-            read_every_s=READ_EVERY_OVER_SSH_S if os.environ.get("SSH_CONNECTION") else READ_EVERY_S,
+            read_every_s=READ_EVERY_OVER_SSH_S if over_ssh else READ_EVERY_S,
+            read_busy_every_s=READ_EVERY_BUSY_OVER_SSH_S if over_ssh else READ_EVERY_S,
         )
         self._notice, self._started_engine = notice, started_engine
         self._quitting = self._listening = False
@@ -90,6 +93,14 @@ class ConsoleApp(App[int]):
         return self.session.read_only
 
     # Starting and ending
+
+    def get_driver_class(self) -> "type[Driver]":
+        from textual.drivers.linux_driver import LinuxDriver
+
+        from console.ui.keyboard import PromptDriver
+
+        driver = super().get_driver_class()
+        return PromptDriver if driver is LinuxDriver else driver
 
     def get_default_screen(self) -> HomeScreen:
         """Home, with what was read while the program started."""

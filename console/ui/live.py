@@ -26,6 +26,12 @@ READ_EVERY_S = 0.2
 READ_EVERY_OVER_SSH_S = 0.5
 """The same over SSH, where each repaint of a busy tail is 10 kB on the wire."""
 
+BUSY_ABOVE = 20
+"""More attempts than this in one read are a flood."""
+
+READ_EVERY_BUSY_OVER_SSH_S = 1.0
+"""The least time between two reads of a flood over SSH: nobody reads it, and every line of the tail moves."""
+
 AT_LEAST_EVERY_S = 1.0
 """A read even when nothing changed, so that rates fall and ages move."""
 
@@ -138,9 +144,11 @@ class LiveFeed(threading.Thread):
         window: Window,
         changed: Callable[[], object],
         read_every_s: float = READ_EVERY_S,
+        read_busy_every_s: float = READ_EVERY_S,
     ) -> None:
         super().__init__(name="live-feed", daemon=True)
-        self._path, self._clock, self._changed, self._read_every_s = path, clock, changed, read_every_s
+        self._path, self._clock, self._changed = path, clock, changed
+        self._pace = (read_every_s, read_busy_every_s)
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
@@ -205,7 +213,7 @@ class LiveFeed(threading.Thread):
                 if reader is None:
                     reader = _Reader(open_store(self._path, read_only=True, create=False), self._clock)
                 wish = self._wish
-                if reader.has_news(wish, self._read_every_s):
+                if reader.has_news(wish, *self._pace):
                     self._offer(wish, *reader.read(wish))
             except ConsoleError as error:
                 self._offer_trouble(str(error))
@@ -259,14 +267,15 @@ class _Reader:
         self._last_id: AttemptId | None = None
         self._open: dict[AttemptId, None] = {}
         self._levels: deque[tuple[int, int, int]] = deque(maxlen=LEVELS_KEPT)
+        self._busy = False
 
-    def has_news(self, wish: _Wish, read_every_s: float) -> bool:
+    def has_news(self, wish: _Wish, every_s: float, busy_every_s: float) -> bool:
         """Whether it is time to read: another wish, a change, or a second gone by."""
         version, since = self.store.data_version(), self._clock.monotonic_s() - self._read_at_s
         if wish != self._wish or since >= AT_LEAST_EVERY_S:
             self._version = version
             return True
-        if version == self._version or since < read_every_s:
+        if version == self._version or since < (busy_every_s if self._busy else every_s):
             return False
         self._version = version
         return True
@@ -281,6 +290,7 @@ class _Reader:
         # Under way first: an attempt that ends in between is then new, and never missed.
         ended = self._ended()
         fresh, skipped = self._fresh(wish.focus)
+        self._busy = len(fresh) > BUSY_ABOVE
         snapshot = Snapshot(
             focus=wish.focus,
             read_at_s=begun_s,

@@ -17,7 +17,9 @@ from typing import Any, Self
 
 from console.domain.errors import ConsoleError
 
-SSH_FPS = "10"
+FPS, SSH_FPS = "120", "10"
+"""How often the screen is painted while it changes, which is also how long a key's answer waits for the next time."""
+
 ESCAPE_DELAY_MS = "25"
 """How long a lone Esc waits to be the beginning of a key's sequence."""
 
@@ -43,6 +45,7 @@ def prepare_environment(environ: MutableMapping[str, str]) -> None:
     if environ.get("SSH_CONNECTION"):
         environ.setdefault("TEXTUAL_FPS", SSH_FPS)
         environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    environ.setdefault("TEXTUAL_FPS", FPS)
 
 
 def wants_no_colour(environ: Mapping[str, str]) -> bool:

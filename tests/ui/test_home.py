@@ -287,9 +287,33 @@ async def test_what_comes_while_home_is_covered_is_there_on_the_way_back(
         await until(pilot, lambda: not isinstance(app.screen, HomeScreen))
         send(store, clock, epoch, 3)
         await until(pilot, lambda: app.snapshot is not None and app.snapshot.rates.total.ok == 6)
+        covered = app.screen_stack[0]
+        assert isinstance(covered, HomeScreen)
+        covered._on_tick()
         assert len(tail.model.rows) == 5, "a covered screen is not painted"
         await pilot.press("escape")
         await until(pilot, lambda: len(tail.model.rows) == 8)
+
+
+async def test_the_first_frame_has_what_was_read_before_it(
+    store: Store, clock: MovableClock, make_console: Make
+) -> None:
+    fill(store, clock)
+    app = make_console()
+    painted: list[tuple[int, int]] = []
+    display = app._display
+
+    def note(screen: Any, renderable: Any) -> None:
+        endpoints, tail = screen.query_one(EndpointTable), screen.query_one(AttemptTail)
+        painted.append((len(endpoints.rows), len(tail.model.rows)))
+        display(screen, renderable)
+
+    app._display = note  # type: ignore[method-assign]  # what is painted, and not what is there in the end
+    app.feed.start()
+    assert app.feed._read_once.wait(10)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: painted)
+        assert painted[0] == (3, 5)
 
 
 async def test_windows(store: Store, clock: MovableClock, make_console: Make) -> None:

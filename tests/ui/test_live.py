@@ -13,7 +13,7 @@ from console.domain.outcome import Cause
 from console.domain.rates import WINDOWS
 from console.domain.work import ClaimOrder
 from console.store import Store
-from console.ui.live import TAIL_PAGE, LiveFeed, Snapshot, read_rates
+from console.ui.live import BUSY_ABOVE, TAIL_PAGE, LiveFeed, Snapshot, _Reader, _Wish, read_rates
 from console.ui.widgets.attempt_tail import KEPT, Folded, TailModel
 from tests.factories import add_endpoint, attempt_all, delivered, failed, make_completed, make_event, start_engine
 from tests.ui.conftest import MovableClock
@@ -126,6 +126,25 @@ def test_tells_once_until_it_is_taken(store: Store, store_path: Path, clock: Mov
     assert listener.calls == 1
     taken = listener.feed.take()
     assert taken.snapshot is not None
+
+
+def test_a_flood_is_read_less_often(store: Store, clock: MovableClock) -> None:
+    reader, wish = _Reader(store, clock), _Wish(window=WINDOWS[0], focus=None)
+    add_endpoint(store)
+    epoch = start_engine(store)
+
+    def looked_again_after(seconds: float, attempts: int) -> bool:
+        """Whether a change is read so long after a read that found so many attempts."""
+        store.accept([make_event() for _ in range(attempts)], clock.now_ms())
+        attempt_all(store, epoch, delivered(), now_ms=clock.now_ms())
+        reader.read(wish)
+        reader._version = None
+        clock.advance(seconds)
+        return reader.has_news(wish, 0.2, 0.8)
+
+    assert looked_again_after(0.3, BUSY_ABOVE)
+    assert not looked_again_after(0.3, BUSY_ABOVE + 1)
+    assert looked_again_after(0.9, BUSY_ABOVE + 1)
 
 
 def test_looking_at_one_endpoint_narrows_all_of_it(store: Store, clock: MovableClock, listener: Listener) -> None:

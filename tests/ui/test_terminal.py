@@ -182,7 +182,10 @@ def test_no_terminal_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_over_ssh_there_are_fewer_frames_and_no_animation() -> None:
     local: dict[str, str] = {}
     prepare_environment(local)
-    assert local == {"ESCDELAY": terminal.ESCAPE_DELAY_MS}
+    assert local == {"ESCDELAY": terminal.ESCAPE_DELAY_MS, "TEXTUAL_FPS": terminal.FPS}
+    unnamed = {"SSH_CONNECTION": "192.0.2.7 1 192.0.2.8 22"}
+    prepare_environment(unnamed)
+    assert unnamed["TEXTUAL_FPS"] == terminal.SSH_FPS
     remote = {"SSH_CONNECTION": "192.0.2.7 1 192.0.2.8 22", "TEXTUAL_FPS": "5"}
     prepare_environment(remote)
     assert (remote["TEXTUAL_FPS"], remote["TEXTUAL_ANIMATIONS"]) == ("5", "none")

@@ -123,8 +123,9 @@ class FailuresScreen(LiveScreen):
         now_s = self.clock.monotonic_s()
         pace = READ_AGAIN_S if self._table.pages.count <= 4 * PAGE else READ_AGAIN_LONG_S
         if self._stale and now_s - self._read_at_s >= pace:
-            self.read_again()
-        self._table.tick(self._now_ms)
+            self.read_again()  # which shows the ages too
+        else:
+            self._table.tick(self._now_ms)
 
     @property
     def _now_ms(self) -> int:

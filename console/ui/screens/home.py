@@ -202,7 +202,7 @@ class HomeScreen(LiveScreen):
         while len(self._held) > HELD_BACK:
             self._held.popleft()
             self._held_skipped += 1
-        if self.is_current:
+        if self.is_current and not self.is_covered:
             self.say_warning()
 
     def _show_held(self) -> None:

@@ -99,7 +99,8 @@ class LiveScreen(Screen[None]):
         self.say_status()
 
     def _on_tick(self) -> None:
-        if self.is_current:
+        # Textual takes what is under a screen for visible, and so for current.
+        if self.is_current and not self.is_covered:
             self.say_status()
             self.tick()
 

@@ -163,7 +163,7 @@ class FailureTable(LineTable[FailureRow]):
         same = [d.id for d in self.pages.deliveries] == [d.id for d in deliveries]
         self.pages.replace(deliveries, complete=complete)
         self.pages.now_ms = now_ms
-        if same and deliveries:
+        if same:
             self._repaint(before)
             return
         at_top = self.cursor == 0

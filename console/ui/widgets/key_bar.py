@@ -16,6 +16,8 @@ class KeyBar(TextLine):
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.say_keys())
+        # Textual tells of other bindings a frame after the focus has moved, and they would be painted a frame later.
+        self.watch(self.screen, "focused", self.say_keys, init=False)
         self.say_keys()
 
     def on_resize(self, event: events.Resize) -> None:

@@ -359,16 +359,17 @@ class LineTable(LineView, Generic[RowT]):
         under: tuple[str, ...] = ("line-table--marked",) if mark != NO_GLYPH else ()
         if is_cursor:
             under += ("line-table--cursor",)
-        base = self.component_style(*under)
+        base = style = self.component_style(*under)
         segments, x = [Segment((CURSOR_GLYPH if is_cursor else " ") + mark, base)], GUTTER
         for placed in places:
-            if placed.x > x:
-                segments.append(Segment(" " * (placed.x - x), base))
             text, meaning = self._render_cell(row, placed.column.key)
-            style = self.component_style(*under, f"line-table--{meaning}")
-            segments.append(Segment(fit(text, placed.width, right=placed.column.align == "right"), style))
+            if text:
+                style = self.component_style(*under, f"line-table--{meaning}")
+            # Each change of style is forty bytes on the wire, and blanks look the same in all of them.
+            gap = " " * (placed.x - x)
+            segments.append(Segment(gap + fit(text, placed.width, right=placed.column.align == "right"), style))
             x = placed.x + placed.width
-        return Strip(Segment.simplify(segments), x).adjust_cell_length(self.content_width, base)
+        return Strip(Segment.simplify(segments), x).adjust_cell_length(self.content_width, style)
 
     def _draw_placeholder(self, is_cursor: bool) -> Strip:
         style = self.component_style(*(["line-table--cursor"] if is_cursor else []), "line-table--muted")
