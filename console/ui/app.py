@@ -19,6 +19,7 @@ prepare_environment(os.environ)
 from textual.app import App  # noqa: E402
 from textual.binding import Binding, BindingType  # noqa: E402
 from textual.command import Provider  # noqa: E402
+from textual.screen import Screen  # noqa: E402
 
 from console.ui import themes  # noqa: E402
 from console.ui.format import counted, inline, one_line  # noqa: E402
@@ -28,6 +29,10 @@ from console.ui.screens.live_screen import LiveScreen  # noqa: E402
 from console.ui.widgets.header import SHOWN_WINDOWS  # noqa: E402
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from textual.actions import ActionParseResult
+    from textual.dom import DOMNode
     from textual.driver import Driver
     from textual.theme import Theme
 
@@ -196,6 +201,17 @@ class ConsoleApp(App[int]):
         from console.ui.screens.inspector import InspectorScreen
 
         self.push_screen(InspectorScreen(delivery_id, attempt_id))
+
+    async def run_action(
+        self,
+        action: "str | ActionParseResult",
+        default_namespace: "DOMNode | None" = None,
+        namespaces: "Mapping[str, DOMNode] | None" = None,
+    ) -> bool:
+        # A key that was typed ahead is handled by the screen that is on top by then, composed or not.
+        if isinstance(default_namespace, Screen) and not default_namespace.is_mounted:
+            return False
+        return await super().run_action(action, default_namespace, namespaces)
 
     def action_open_home(self) -> None:
         """Back to the root, whatever is open."""

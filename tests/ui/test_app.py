@@ -193,3 +193,14 @@ async def test_an_edited_theme_appears_and_a_broken_one_is_reported(
         assert app.current_theme.primary == "#112233"
         (folder / "mine.toml").write_text(good.replace("#112233", "#445566"))
         await until(pilot, lambda: app.current_theme.primary == "#445566")
+
+
+async def test_a_key_typed_ahead_of_a_screen_does_not_end_the_console(make_console: Make) -> None:
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot, app)
+        app.push_screen(screen := FailuresScreen())
+        assert not screen.is_mounted
+        assert not await app.run_action("cycle_state", screen)
+        await until(pilot, lambda: screen.is_mounted)
+        assert await app.run_action("cycle_state", screen)
