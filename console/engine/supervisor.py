@@ -82,9 +82,10 @@ class Supervisor:
 
         Raises:
             FencedError: a newer engine has taken over.
-        StoreError: the store could not be read at the start, or not be written until the grace was over.
+            StoreError: the store could not be read at the start, or not be written until the grace was over.
         """
         self._load()
+        failure: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 background = [group.create_task(work()) for work in (self._watch, self._beat, self._tidy)]
@@ -93,7 +94,10 @@ class Supervisor:
                 for task in background:
                     task.cancel()
         except* (FencedError, StoreError) as errors:
-            raise errors.exceptions[0] from None
+            failure = errors.exceptions[0]
+        # Not inside `except*`: what is raised there comes out as a group in some versions of Python 3.11.
+        if failure is not None:
+            raise failure
 
     def _load(self) -> None:
         """Everything the store holds now. The nudge is read first: what comes after it is looked at again."""
