@@ -73,7 +73,7 @@ class Supervisor:
     def stop(self, why: str) -> None:
         """Claim no more, and let what is in flight finish within the grace. Safe to call twice."""
         if not self._stopping.is_set():
-            self._log.info("stopping", why=why, in_flight=self._schedule.in_flight, drain_s=self._drain_s)
+            self._log.info("stopping", why=why, in_flight=self._senders.busy, drain_s=self._drain_s)
             self._stopping.set()
             self._work.set()
 
@@ -154,7 +154,7 @@ class Supervisor:
             await asyncio.sleep(HEARTBEAT_S)
             await self._write_or_log(
                 lambda store: store.heartbeat(
-                    epoch=self._epoch, in_flight=self._schedule.in_flight, now_ms=self._clock.now_ms()
+                    epoch=self._epoch, in_flight=self._senders.busy, now_ms=self._clock.now_ms()
                 )
             )
 

@@ -104,11 +104,11 @@ def until_delivered(store: Store, count: int) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_drains_and_ends_with_0(store: Store, number: int) -> None:
-    with FastReceiver(delay_ms=300) as receiver:
+    with FastReceiver(delay_ms=1000) as receiver:
         add_endpoint(store, url=receiver.url, now_ms=now_ms())
         store.accept([make_event() for _ in range(5)], now_ms())
         with serving(store.path, "--drain=20s") as served:
-            while sum(g.sending for g in store.gauges().values()) < 5:
+            while receiver.count() < 5:
                 select.select([], [], [], 0.005)
             served.process.send_signal(number)
             assert served.end() == 0
