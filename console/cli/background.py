@@ -9,7 +9,8 @@ from pathlib import Path
 
 from console.config import EngineSettings
 from console.domain.clock import Clock, SystemClock
-from console.domain.errors import ConsoleError
+from console.domain.errors import ConsoleError, EngineRunningError
+from console.engine.lock import EngineLock
 from console.store import Store, open_store
 
 START_WAIT_S = 5.0
@@ -93,12 +94,24 @@ def _wait(store: Store, process: "subprocess.Popen[bytes]", log: Path, clock: Cl
         if pid is not None:
             # Another one may have come first; ours then ends by itself.
             return Started(pid=pid, log=log) if pid == process.pid else AlreadyRunning(pid=pid)
-        if ended:
+        # One that was refused because another is just starting: that one is waited for.
+        if ended and not _is_locked(store):
             raise ConsoleError(f"the engine ended at once: {_last_line(log)} ({log})")
         if clock.monotonic_s() >= until_s:
             process.terminate()
             raise ConsoleError(f"the engine did not come up within {START_WAIT_S:g} s and was ended: see {log}")
         time.sleep(_LOOK_S)
+
+
+def _is_locked(store: Store) -> bool:
+    """Whether an engine holds the store, be it that it has not said so yet."""
+    lock = EngineLock(store.path)
+    try:
+        lock.acquire()
+    except EngineRunningError:
+        return True
+    lock.release()
+    return False
 
 
 def _last_line(log: Path) -> str:

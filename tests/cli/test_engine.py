@@ -5,13 +5,17 @@ import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from console.cli import background
 from console.cli.background import AlreadyRunning, Started, ensure_engine
 from console.cli.records import ENGINE_FIELDS
 from console.config import EngineSettings
+from console.domain.clock import SystemClock
 from console.domain.errors import ConsoleError
+from console.engine.lock import EngineLock
 from console.store import open_store
 from tests.cli.support import CommandLine, make_endpoint
 
@@ -74,6 +78,25 @@ def test_status_start_again_and_stop(console: CommandLine, settings: EngineSetti
     assert gone.code == 1
     assert "ended in order" in gone.out
     assert console("stop", "--json").record == {"stopped": True, "pid": None, "was_running": False}
+
+
+def test_an_engine_that_holds_the_store_but_has_not_said_so_is_waited_for(
+    console: CommandLine, settings: EngineSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(console.store_path)
+    other = EngineLock(console.store_path)
+    other.acquire()
+
+    def says_so(seconds: float) -> None:
+        if "just starting" in Path(f"{console.store_path}.log").read_text():
+            store.take_over(pid=4242, host="h", version="0", now_ms=SystemClock().now_ms())
+
+    monkeypatch.setattr(background, "time", SimpleNamespace(sleep=says_so))
+    try:
+        assert ensure_engine(settings) == AlreadyRunning(pid=4242)
+    finally:
+        other.release()
+        store.close()
 
 
 def test_an_endpoint_is_tested(console: CommandLine, engine: Started, receiver: str) -> None:
