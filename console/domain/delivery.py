@@ -79,9 +79,10 @@ class Attempt:
         return self.ended_at_ms is not None and self.cause is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Exchange:
-    """What went over the wire for one attempt. Secrets in the request headers are redacted."""
+    """What went over the wire for one attempt. Secrets in the request headers are redacted. Not frozen, as a request is
+    not."""
 
     url: str
     request_headers: Headers

@@ -20,4 +20,7 @@ def is_sensitive(header: str) -> bool:
 
 def redact(headers: Headers) -> Headers:
     """The same fields in the same order, with the values of sensitive ones replaced."""
-    return tuple((name, REDACTED if is_sensitive(name) else value) for name, value in headers)
+    for name, _ in headers:
+        if is_sensitive(name):
+            return tuple((name, REDACTED if is_sensitive(name) else value) for name, value in headers)
+    return headers  # most have nothing to hide, and every answer passes here

@@ -2,11 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 
 from console import __version__
 from console.domain.clock import Clock
-from console.domain.delivery import Exchange, Failed, Retry, Verdict, judge
+from console.domain.delivery import Delivered, Exchange, Failed, Retry, Verdict, cause_of, judge
 from console.domain.endpoint import Endpoint
 from console.domain.outcome import PLAIN_WORDS, Cause, Failure, Headers, Outcome, Request, Response
 from console.domain.redaction import redact
@@ -81,6 +82,8 @@ class Dispatcher:
         )
 
     def _verdict(self, outcome: Outcome, claimed: Claimed, endpoint: Endpoint, ended_ms: int) -> Verdict:
+        if isinstance(outcome, Response) and cause_of(outcome) is None:
+            return _delivered(outcome.status)
         verdict = judge(
             outcome,
             schedule_s=endpoint.policy.schedule_s,
@@ -103,6 +106,12 @@ class Dispatcher:
     def forget(self, seq: int) -> None:
         """An endpoint was removed."""
         self._fixed.pop(seq, None)
+
+
+@lru_cache
+def _delivered(status: int) -> Delivered:
+    """Successes are all alike, and most of what there is."""
+    return Delivered(status=status)
 
 
 def _fixed_headers(endpoint: Endpoint) -> _Fixed:
