@@ -2,6 +2,7 @@
 
 import os
 from random import SystemRandom
+from typing import Protocol
 
 import click
 
@@ -13,6 +14,7 @@ from console.cli.output import clean, emit, note, paint, say, warn
 from console.cli.parameters import ENDPOINT, TEXT, URL
 from console.cli.records import ENDPOINT_FIELDS, ENDPOINT_ROW_FIELDS, Record, endpoint_record
 from console.domain.endpoint import DeliveryPolicy, Endpoint, EndpointSpec, default_name
+from console.domain.ids import EndpointId
 from console.domain.signing import make_secret
 from console.domain.status import Gauge
 from console.operations import endpoints as acts
@@ -221,16 +223,7 @@ _REASON = click.option("--reason", type=TEXT, metavar="TEXT", help="Why, for the
 @pass_invocation
 def pause(invocation: Invocation, ref: str, reason: str | None) -> int:
     """Hold what an endpoint is owed: events go on being accepted for it, and wait."""
-    with invocation.writing() as store:
-        endpoint, changed = acts.pause_endpoint(
-            store,
-            store.find_endpoint(ref).id,
-            actor=current_actor(),
-            reason=reason,
-            now_ms=invocation.clock.now_ms(),
-        )
-        gauge = store.gauges().get(endpoint.id, Gauge())
-    return _report_state(invocation, endpoint, changed, f"{plural(gauge.pending, 'delivery', 'deliveries')} held")
+    return _change_state(invocation, ref, acts.pause_endpoint, reason, "held")
 
 
 @endpoints.command(cls=ConsoleCommand, json_fields=_CHANGED_FIELDS, examples=("endpoints resume billing",))
@@ -239,16 +232,26 @@ def pause(invocation: Invocation, ref: str, reason: str | None) -> int:
 @pass_invocation
 def resume(invocation: Invocation, ref: str, reason: str | None) -> int:
     """Send again to an endpoint that is paused, tripped or disabled."""
+    return _change_state(invocation, ref, acts.resume_endpoint, reason, "owed")
+
+
+class _StateChange(Protocol):
+    """`pause_endpoint` and `resume_endpoint` of the operations."""
+
+    def __call__(
+        self, store: Store, endpoint_id: EndpointId, *, actor: str, reason: str | None, now_ms: int
+    ) -> tuple[Endpoint, bool]: ...
+
+
+def _change_state(invocation: Invocation, ref: str, act: _StateChange, reason: str | None, pending_are: str) -> int:
     with invocation.writing() as store:
-        endpoint, changed = acts.resume_endpoint(
-            store,
-            store.find_endpoint(ref).id,
-            actor=current_actor(),
-            reason=reason,
-            now_ms=invocation.clock.now_ms(),
+        endpoint_id = store.find_endpoint(ref).id
+        endpoint, changed = act(
+            store, endpoint_id, actor=current_actor(), reason=reason, now_ms=invocation.clock.now_ms()
         )
         gauge = store.gauges().get(endpoint.id, Gauge())
-    return _report_state(invocation, endpoint, changed, f"{plural(gauge.pending, 'delivery', 'deliveries')} owed")
+    owed = f"{plural(gauge.pending, 'delivery', 'deliveries')} {pending_are}"
+    return _report_state(invocation, endpoint, changed, owed)
 
 
 def _report_state(invocation: Invocation, endpoint: Endpoint, changed: bool, owed: str) -> int:

@@ -51,7 +51,7 @@ class Writer:
     async def do_here(self, work: Callable[[Store], T]) -> T:
         """As `do`, for work of a few milliseconds: its statements run on the loop's own thread, its commit does not.
 
-        Two threads that both run Python spend a third of the processor on handing the interpreter to each other, at
+        Two threads that both run Python spend a quarter of the processor on handing the interpreter to each other, at
         every step of every statement. The commit is what takes long, and takes no interpreter. When the store is in
         use, by the thread or by another process, this is `do`: the loop never waits for a lock.
         """
