@@ -3,7 +3,7 @@
 A remote failure is a value, never an exception.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 RESPONSE_BODY_CAP_BYTES = 16 * 1024
@@ -55,11 +55,30 @@ Headers = tuple[tuple[str, str], ...]
 """Header fields in wire order; names as sent or received."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionProfile:
+    """How connections to an endpoint are made. Requests of equal profiles share connections; others never do."""
+
+    proxy: str | None = field(default=None, repr=False)
+    """An `http://` URL, with `user:password@` when the proxy asks for it. https receivers are reached through it by
+    CONNECT, http ones by forwarding."""
+    client_certificate: str | None = None
+    """Path of a PEM file that proves this side to the receiver: certificate, chain and perhaps the key."""
+    client_key: str | None = None
+    """Path of the PEM file with the key, when `client_certificate` holds none."""
+    http2: bool = True
+    """HTTP/2 where the receiver offers it in the TLS handshake; never over plain http."""
+
+
+DEFAULT_PROFILE = ConnectionProfile()
+"""Shared by all endpoints that set nothing: the transports find it by identity."""
+
+
 # Requests and responses are not frozen: the hot path makes thousands a second, and freezing makes each cost three times
 # as much. Nothing changes one all the same.
 @dataclass(slots=True, kw_only=True)
 class Request:
-    """One HTTP POST as it goes on the wire. Headers include everything but Host, Content-Length and Connection."""
+    """One HTTP request as it goes on the wire. Headers include everything but Host, Content-Length and Connection."""
 
     url: str
     headers: Headers
@@ -67,6 +86,9 @@ class Request:
     connect_timeout_s: float
     total_timeout_s: float
     """From the start of the attempt to the last byte read of the body, connecting included."""
+    method: str = "POST"
+    """POST delivers; OPTIONS asks a receiver whether it may."""
+    profile: ConnectionProfile = DEFAULT_PROFILE
 
 
 @dataclass(slots=True, kw_only=True)
