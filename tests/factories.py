@@ -4,10 +4,11 @@ from random import Random
 from typing import Any
 
 from console.domain.delivery import Delivered, Exchange, Failed, Retry, Verdict
-from console.domain.endpoint import DeliveryPolicy, Endpoint, EndpointSpec
+from console.domain.endpoint import Endpoint, EndpointSpec
 from console.domain.event import NewEvent
 from console.domain.ids import new_endpoint_id
 from console.domain.outcome import Cause
+from console.domain.policy import DeliveryPolicy
 from console.domain.signing import make_secret
 from console.domain.work import Claimed, ClaimOrder, Completed
 from console.store.protocol import Store

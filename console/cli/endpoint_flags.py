@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from console.cli.parameters import DURATION, HEADER, NAME, PATTERNS, SCHEDULE, SECRET
-from console.domain.endpoint import DeliveryPolicy
+from console.domain.policy import DeliveryPolicy
 
 R = TypeVar("R")
 

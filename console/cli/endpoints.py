@@ -13,8 +13,9 @@ from console.cli.invocation import Invocation, pass_invocation
 from console.cli.output import clean, emit, note, paint, say, warn
 from console.cli.parameters import ENDPOINT, TEXT, URL
 from console.cli.records import ENDPOINT_FIELDS, ENDPOINT_ROW_FIELDS, Record, endpoint_record
-from console.domain.endpoint import DeliveryPolicy, Endpoint, EndpointSpec, default_name
+from console.domain.endpoint import Endpoint, EndpointSpec, default_name
 from console.domain.ids import EndpointId
+from console.domain.policy import DeliveryPolicy
 from console.domain.signing import make_secret
 from console.domain.status import Gauge
 from console.operations import endpoints as acts

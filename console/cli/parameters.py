@@ -11,12 +11,13 @@ from click.shell_completion import CompletionItem
 
 from console.cli.invocation import invocation_of
 from console.domain.delivery import DeliveryState
-from console.domain.endpoint import check_header, check_name, check_url
+from console.domain.endpoint import check_name, check_url
 from console.domain.errors import ConsoleError, InvalidInputError
 from console.domain.event import check_event_type
 from console.domain.ids import check_event_id, parse_number
 from console.domain.matching import check_pattern
 from console.domain.outcome import Cause
+from console.domain.policy import check_header
 from console.domain.retry import parse_duration_s, parse_schedule_s
 from console.domain.signing import check_secret
 

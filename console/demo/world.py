@@ -16,9 +16,10 @@ from console.demo.behaviours import ReceiverSpec
 from console.demo.events import DemoEvents
 from console.demo.receiver_process import ReceiverProcess, start_receivers
 from console.domain.clock import Clock, SystemClock
-from console.domain.endpoint import DeliveryPolicy, EndpointSpec
+from console.domain.endpoint import EndpointSpec
 from console.domain.errors import ConsoleError
 from console.domain.event import NewEvent
+from console.domain.policy import DeliveryPolicy
 from console.operations.actor import current_actor
 from console.operations.endpoints import add_endpoint
 from console.store import Store, open_store

@@ -13,6 +13,7 @@ from typing import assert_never
 
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId
 from console.domain.outcome import Cause, Failure, Headers, Outcome, Response
+from console.domain.policy import DeliveryPolicy
 from console.domain.retry import GiveUp, RetryAt, next_try, retry_after_s
 
 
@@ -142,7 +143,7 @@ def cause_of(outcome: Outcome) -> Cause | None:
 
 
 def judge(
-    outcome: Outcome, *, schedule_s: tuple[float, ...], step: int, manual: bool, ended_at_ms: int, jitter_unit: float
+    outcome: Outcome, *, policy: DeliveryPolicy, step: int, manual: bool, ended_at_ms: int, jitter_unit: float
 ) -> Verdict:
     """What an attempt's outcome does to its delivery.
 
@@ -164,16 +165,20 @@ def judge(
         return Failed(cause=cause, status=status, detail=detail, why="410 Gone", disable_endpoint=True)
     asked = None
     if isinstance(outcome, Response):
+        if outcome.status in policy.permanent_statuses:
+            return Failed(cause=cause, status=status, detail=detail, why=f"{outcome.status} is permanent by its policy")
         asked = retry_after_s(outcome.status, {k.lower(): v for k, v in outcome.headers}, ended_at_ms)
     # After a manual try made before the schedule's first, that first try is still owed: after the schedule's second
     # wait when there is one, since the first is mostly none at all and would hit a receiver that has just failed.
-    charged = max(step, 1) if manual and len(schedule_s) > 1 else step
+    charged = max(step, 1) if manual and len(policy.schedule_s) > 1 else step
     following = next_try(
-        schedule_s=schedule_s,
+        schedule_s=policy.schedule_s,
         step=charged,
         ended_at_ms=ended_at_ms,
         retry_after_s=asked,
         jitter_unit=jitter_unit,
+        jitter=policy.jitter,
+        retry_after_cap_s=policy.retry_after_cap_s,
     )
     match following:
         case RetryAt(at_ms=at_ms, why=why):

@@ -7,18 +7,12 @@ from urllib.parse import urlsplit
 from console.domain.errors import InvalidInputError
 from console.domain.ids import EndpointId
 from console.domain.matching import check_pattern
-from console.domain.retry import STANDARD_SCHEDULE_S, check_schedule
+from console.domain.pacing import Pace
+from console.domain.policy import DeliveryPolicy, check_policy
 from console.domain.signing import check_secret
-
-CONNECT_TIMEOUT_S = 5.0
-TOTAL_TIMEOUT_S = 15.0
-MAX_IN_FLIGHT = 32
 
 _NAME_MAX = 64
 _URL_MAX = 2048
-_OWN_HEADERS = frozenset(
-    {"host", "content-length", "connection", "transfer-encoding", "content-type", "te", "upgrade", "trailer"}
-)
 
 
 class EndpointState(StrEnum):
@@ -28,22 +22,6 @@ class EndpointState(StrEnum):
     PAUSED = "paused"
     TRIPPED = "tripped"
     DISABLED = "disabled"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryPolicy:
-    """How an endpoint wants to be called. Times in seconds."""
-
-    schedule_s: tuple[float, ...] = STANDARD_SCHEDULE_S
-    """Wait before each try, counted from the end of the one before; the first is that of the first try."""
-    timeout_s: float = TOTAL_TIMEOUT_S
-    max_in_flight: int = MAX_IN_FLIGHT
-    headers: tuple[tuple[str, str], ...] = ()
-    """Sent with every request, beside the engine's own."""
-
-    @property
-    def connect_timeout_s(self) -> float:
-        return min(CONNECT_TIMEOUT_S, self.timeout_s)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +36,20 @@ class Endpoint:
     secrets: tuple[str, ...] = field(repr=False)
     """Active signing secrets, newest first; each signs every request."""
     policy: DeliveryPolicy
+    """What counts: what this endpoint says itself, else the store's default, else what is built in."""
+    own: frozenset[str] = frozenset()
+    """The parts of the policy that this endpoint says itself."""
     state: EndpointState
     state_reason: str | None
     state_since_ms: int
+    probe_at_ms: int | None = None
+    """When a tripped endpoint is tried again."""
+    trips: int = 0
+    """How often the breaker has opened since it last closed, failed probes included."""
+    pace: Pace | None = None
+    """How its backlog is drained after a pause; None: as fast as its policy lets."""
+    permitted_url: str | None = None
+    """The URL for which the receiver gave its permission (the handshake of CloudEvents)."""
     created_at_ms: int
     version: int
 
@@ -131,34 +120,6 @@ def check_url(text: str) -> str:
     if parts.fragment:
         raise InvalidInputError(f"URL {shown!r}: a fragment (#…) is never sent; leave it out")
     return text
-
-
-def check_policy(policy: DeliveryPolicy) -> DeliveryPolicy:
-    """Raises InvalidInputError when a part is out of bounds."""
-    check_schedule(policy.schedule_s)
-    if not 0.1 <= policy.timeout_s <= 120:
-        raise InvalidInputError(f"timeout {policy.timeout_s:g}s: 0.1 s to 120 s are allowed")
-    if not 1 <= policy.max_in_flight <= 1000:
-        raise InvalidInputError(f"max-in-flight {policy.max_in_flight}: 1 to 1000 are allowed")
-    for name, value in policy.headers:
-        check_header(name, value)
-    return policy
-
-
-def check_header(name: str, value: str) -> None:
-    """A field an operator may add: an RFC 9110 token, a printable value, and none that the engine sets itself.
-
-    Raises:
-        InvalidInputError
-    """
-    if not name or not all(c.isascii() and (c.isalnum() or c in "!#$%&'*+-.^_`|~") for c in name):
-        raise InvalidInputError(f"header name {name[:60]!r}: letters, digits and - are allowed")
-    if name.lower() in _OWN_HEADERS or name.lower().startswith("webhook-"):
-        raise InvalidInputError(f"header {name}: is set by the engine and cannot be replaced")
-    if not value.isascii() or not value.isprintable() or value != value.strip() or len(value) > 4096:
-        raise InvalidInputError(
-            f"header {name}: the value must be printable ASCII, at most 4096 characters, no blanks around it"
-        )
 
 
 def default_name(url: str) -> str:

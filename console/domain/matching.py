@@ -7,6 +7,9 @@ from console.domain.errors import InvalidInputError
 
 _PATTERN = re.compile(r"\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?")
 
+OPERATIONAL_PREFIX = "webhook."
+"""How the types of operational events begin."""
+
 
 def check_pattern(text: str) -> str:
     """`*`, a type (`invoice.paid`), or a type's beginning and everything below it (`invoice.*`).
@@ -20,8 +23,13 @@ def check_pattern(text: str) -> str:
 
 
 def pattern_matches(pattern: str, event_type: str) -> bool:
-    """`invoice.*` matches `invoice.paid` and `invoice.line.added`, not `invoice` itself."""
-    if pattern == "*" or pattern == event_type:
+    """`invoice.*` matches `invoice.paid` and `invoice.line.added`, not `invoice` itself.
+
+    `*` leaves out what this product says of itself (`webhook.endpoint.tripped`…): who wants that says `webhook.*`.
+    """
+    if pattern == "*":
+        return not event_type.startswith(OPERATIONAL_PREFIX)
+    if pattern == event_type:
         return True
     return pattern.endswith(".*") and event_type.startswith(pattern[:-1])
 

@@ -9,6 +9,9 @@ from enum import StrEnum
 RESPONSE_BODY_CAP_BYTES = 16 * 1024
 """What is read of a response body and kept; the rest is not read."""
 
+RESPONSE_HEADERS_CAP_BYTES = 64 * 1024
+"""What is kept of a response's header fields, names and values together; a field that does not fit is left out."""
+
 
 class Cause(StrEnum):
     """Why an attempt failed. The list is closed: screens, filters and metrics enumerate it."""
@@ -43,7 +46,7 @@ PLAIN_WORDS: dict[Cause, str] = {
     Cause.TLS: "No trusted TLS connection: certificate expired, for another name, or from an unknown issuer.",
     Cause.BLOCKED_ADDRESS: "The host resolves to a private or reserved address that is not allowed: "
     "see `serve --allow-address`.",
-    Cause.BODY_TOO_LARGE: "The answer was larger than what may be read.",
+    Cause.BODY_TOO_LARGE: "The answer's headers are larger than what may be read.",
     Cause.PROTOCOL: "What came back is not HTTP.",
     Cause.TRANSFORM_ERROR: "The endpoint's transform failed on this payload, so nothing was sent.",
     Cause.UNKNOWN_OUTCOME: "The engine stopped with this request in flight: nobody can know whether it arrived. "
@@ -93,7 +96,8 @@ class Request:
 
 @dataclass(slots=True, kw_only=True)
 class Response:
-    """An HTTP answer, whatever its status. The body holds at most RESPONSE_BODY_CAP_BYTES, as it came on the wire."""
+    """An HTTP answer, whatever its status. The body holds at most RESPONSE_BODY_CAP_BYTES, as it came on the wire, the
+    headers at most RESPONSE_HEADERS_CAP_BYTES."""
 
     status: int
     headers: Headers
@@ -105,7 +109,7 @@ class Response:
     the body together with it."""
     total_ms: float
     remote_address: str | None = None
-    """The address that was connected to, when the transport knows it."""
+    """The address that was connected to, when the transport knows it: the proxy's, when there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -84,7 +84,14 @@ def first_attempt_at_ms(schedule_s: tuple[float, ...], accepted_at_ms: int) -> i
 
 
 def next_try(
-    *, schedule_s: tuple[float, ...], step: int, ended_at_ms: int, retry_after_s: float | None, jitter_unit: float
+    *,
+    schedule_s: tuple[float, ...],
+    step: int,
+    ended_at_ms: int,
+    retry_after_s: float | None,
+    jitter_unit: float,
+    jitter: float = JITTER,
+    retry_after_cap_s: float = RETRY_AFTER_CAP_S,
 ) -> RetryAt | GiveUp:
     """What follows a failed try.
 
@@ -94,16 +101,18 @@ def next_try(
         ended_at_ms: when the failed try ended, epoch ms.
         retry_after_s: what the receiver asked for, if it may ask; it lengthens a wait and never shortens one.
         jitter_unit: a random number in [0, 1).
+        jitter: over how much of a wait, up and down, it is spread.
+        retry_after_cap_s: the longest wait that a receiver may ask for.
     """
     if step >= len(schedule_s):
         return GiveUp(why=f"schedule exhausted after {step} {'try' if step == 1 else 'tries'}")
     base = schedule_s[step]
-    wait = base * (1 + JITTER * (2 * jitter_unit - 1))
-    why = f"wait {step + 1} of the schedule, {base:g} s ±{JITTER:.0%}"
-    if retry_after_s is not None and min(retry_after_s, RETRY_AFTER_CAP_S) > wait:
-        wait = min(retry_after_s, RETRY_AFTER_CAP_S)
+    wait = base * (1 + jitter * (2 * jitter_unit - 1))
+    why = f"wait {step + 1} of the schedule, {base:g} s ±{jitter:.0%}"
+    if retry_after_s is not None and min(retry_after_s, retry_after_cap_s) > wait:
+        wait = min(retry_after_s, retry_after_cap_s)
         # Asked for to the second: spread upwards only, and by no more than the schedule would.
-        wait += min(wait * JITTER, 10.0) * jitter_unit
+        wait += min(wait * jitter, 10.0) * jitter_unit
         why = f"the receiver asked for {retry_after_s:g} s (Retry-After)"
     return RetryAt(at_ms=ended_at_ms + round(wait * 1000), why=why)
 

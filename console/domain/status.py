@@ -41,3 +41,5 @@ class Gauge:
     last_failure_at_ms: int | None = None
     last_failure_cause: Cause | None = None
     last_failure_detail: str | None = None
+    failing_since_ms: int | None = None
+    """When the first failure after the last success ended; None: the last attempt succeeded, or there was none."""

@@ -20,6 +20,8 @@ class Claimed:
     event_id: EventId
     event_type: str
     payload: bytes
+    ordered: bool = False
+    """It is the head of its order key: what follows waits for its end."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,6 +43,8 @@ class ClaimOrder:
 
     endpoint_seq: int
     limit: int
+    probe: bool = False
+    """The endpoint is tripped, and this is the request that finds out whether it still is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

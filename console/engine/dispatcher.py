@@ -52,7 +52,7 @@ class Dispatcher:
             url=endpoint.url,
             headers=fixed.sent + own,
             body=claimed.payload,
-            connect_timeout_s=endpoint.policy.connect_timeout_s,
+            connect_timeout_s=endpoint.policy.connect_within_s,
             total_timeout_s=endpoint.policy.timeout_s,
         )
         try:
@@ -86,7 +86,7 @@ class Dispatcher:
             return _delivered(outcome.status)
         verdict = judge(
             outcome,
-            schedule_s=endpoint.policy.schedule_s,
+            policy=endpoint.policy,
             step=claimed.step,
             manual=claimed.manual,
             ended_at_ms=ended_ms,

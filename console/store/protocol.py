@@ -18,6 +18,7 @@ from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, E
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, OperationId
 from console.domain.operation import Operation, OperationKind
 from console.domain.outcome import Cause
+from console.domain.policy import DeliveryPolicy
 from console.domain.rates import Bucket
 from console.domain.status import EngineStatus, Gauge
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
@@ -63,6 +64,14 @@ class Endpoints(Protocol):
         Raises:
             UnknownReferenceError: none or several.
         """
+        ...
+
+    def policy_defaults(self) -> DeliveryPolicy:
+        """The policy of an endpoint that says nothing itself."""
+        ...
+
+    def set_policy_defaults(self, policy: DeliveryPolicy, now_ms: int) -> None:
+        """Change it; endpoints that say a part themselves keep theirs. Raises InvalidInputError."""
         ...
 
     def gauges(self) -> dict[EndpointId, Gauge]:

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 
 from console.domain.delivery import Attempt, Exchange
-from console.domain.endpoint import DeliveryPolicy
 from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, Headers
+from console.domain.policy import DeliveryPolicy
 from console.ui.explain import explain_attempt
 from console.ui.format import clock_time, duration, sanitise_bytes, size, text_lines
 from console.ui.widgets import json_value

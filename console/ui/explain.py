@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from console.domain.delivery import Attempt, Delivery, DeliveryState
-from console.domain.endpoint import DeliveryPolicy, Endpoint, EndpointState
+from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.event import Event
 from console.domain.matching import first_match
 from console.domain.outcome import PLAIN_WORDS, Cause
+from console.domain.policy import DeliveryPolicy
 from console.domain.retry import JITTER
 from console.ui.format import age, clock_time, countdown, duration, exact
 from console.ui.widgets.vocabulary import StyleName

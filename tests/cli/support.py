@@ -11,10 +11,11 @@ from console.cli.invocation import Invocation
 from console.cli.main import run
 from console.domain.clock import SystemClock
 from console.domain.delivery import Delivered, Exchange, Failed, Verdict
-from console.domain.endpoint import DeliveryPolicy, Endpoint, EndpointSpec
+from console.domain.endpoint import Endpoint, EndpointSpec
 from console.domain.event import NewEvent
 from console.domain.ids import EventId
 from console.domain.outcome import Cause
+from console.domain.policy import DeliveryPolicy
 from console.domain.work import Claimed, ClaimOrder, Completed
 from console.operations.endpoints import add_endpoint
 from console.store import Store

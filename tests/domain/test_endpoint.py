@@ -4,15 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.domain.endpoint import (
-    DeliveryPolicy,
-    check_header,
-    check_name,
-    check_policy,
-    check_url,
-    default_name,
-)
+from console.domain.endpoint import check_name, check_url, default_name
 from console.domain.errors import InvalidInputError
+from console.domain.policy import DeliveryPolicy, check_header, check_policy
 from tests.factories import SECRET, make_spec
 
 
@@ -180,8 +174,8 @@ def test_a_policy_at_its_bounds_is_accepted(part: dict[str, Any]) -> None:
 
 
 def test_connecting_may_not_take_longer_than_the_whole() -> None:
-    assert DeliveryPolicy().connect_timeout_s == 5
-    assert DeliveryPolicy(timeout_s=0.5).connect_timeout_s == 0.5
+    assert DeliveryPolicy().connect_within_s == 5
+    assert DeliveryPolicy(timeout_s=0.5).connect_within_s == 0.5
 
 
 def test_a_spec_that_is_right_in_every_part_is_itself() -> None:

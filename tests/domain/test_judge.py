@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from console.domain.delivery import Delivered, Failed, Retry, Verdict, cause_of, judge
 from console.domain.outcome import PLAIN_WORDS, Cause, Failure, Headers, Outcome, Response
+from console.domain.policy import DeliveryPolicy
 from tests.factories import NOW_MS
 
 SCHEDULE = (0.0, 5.0, 300.0)
@@ -24,7 +25,8 @@ def failure(cause: Cause) -> Failure:
 def verdict_of(
     outcome: Outcome, *, step: int = 1, manual: bool = False, schedule: tuple[float, ...] = SCHEDULE
 ) -> Verdict:
-    return judge(outcome, schedule_s=schedule, step=step, manual=manual, ended_at_ms=NOW_MS, jitter_unit=0.5)
+    policy = DeliveryPolicy(schedule_s=schedule)
+    return judge(outcome, policy=policy, step=step, manual=manual, ended_at_ms=NOW_MS, jitter_unit=0.5)
 
 
 @pytest.mark.parametrize("status", range(100, 700))

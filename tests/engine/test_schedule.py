@@ -5,8 +5,9 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from console.domain.endpoint import DeliveryPolicy, Endpoint, EndpointState
+from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.ids import EndpointId
+from console.domain.policy import DeliveryPolicy
 from console.domain.work import ClaimOrder
 from console.engine.schedule import CLAIM_AT_ONCE, Schedule
 from tests.factories import NOW_MS, SECRET

@@ -8,9 +8,10 @@ import pytest
 from standardwebhooks import Webhook
 
 from console.domain.delivery import DeliveryState
-from console.domain.endpoint import DeliveryPolicy, EndpointState
+from console.domain.endpoint import EndpointState
 from console.domain.filters import DeliveryFilter
 from console.domain.outcome import Cause
+from console.domain.policy import DeliveryPolicy
 from console.domain.signing import make_secret
 from console.domain.work import ClaimOrder, Completed
 from console.engine import supervisor

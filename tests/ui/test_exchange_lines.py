@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from console.domain.endpoint import DeliveryPolicy
 from console.domain.outcome import Cause
+from console.domain.policy import DeliveryPolicy
 from console.ui.exchange_lines import exchange_lines
 from console.ui.widgets.reading_view import wrap
 from tests.factories import make_exchange

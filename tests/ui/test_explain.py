@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from console.domain.delivery import Attempt, Delivery, DeliveryState
-from console.domain.endpoint import DeliveryPolicy, Endpoint, EndpointState
+from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.event import Event
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId
 from console.domain.outcome import Cause
+from console.domain.policy import DeliveryPolicy
 from console.ui.explain import (
     Circumstances,
     explain_attempt,

@@ -22,9 +22,10 @@ ON CONFLICT (endpoint) DO UPDATE SET
 """
 _STATES = ("pending", "sending", "delivered", "failed", "cancelled")
 
-_LAST_SUCCESS = "UPDATE gauges SET last_success_at = ? WHERE endpoint = ?"
+_LAST_SUCCESS = "UPDATE gauges SET last_success_at = ?, failing_since = NULL WHERE endpoint = ?"
 _LAST_FAILURE = """
-UPDATE gauges SET last_failure_at = ?, last_failure_cause = ?, last_failure_detail = ? WHERE endpoint = ?
+UPDATE gauges SET last_failure_at = ?1, last_failure_cause = ?2, last_failure_detail = ?3,
+  failing_since = coalesce(failing_since, ?1) WHERE endpoint = ?4
 """
 _COUNTED = ("accepted", "ok", "failed", *HISTOGRAM_COLUMNS)
 _ADD_RATES = f"""

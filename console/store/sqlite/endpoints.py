@@ -3,15 +3,16 @@
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
 from console.domain.errors import InvalidInputError, UnknownReferenceError
 from console.domain.ids import EndpointId
+from console.domain.policy import DeliveryPolicy, check_policy
 from console.domain.status import Gauge
 from console.store.sqlite import counting, nudging
 from console.store.sqlite.base import Queries
+from console.store.sqlite.policies import DEFAULTS, parts_text, read_parts, read_policy
 from console.store.sqlite.rows import (
     ENDPOINT_COLUMNS,
     GAUGE_COLUMNS,
     endpoint_of,
     gauge_of,
-    policy_text,
     texts_text,
 )
 
@@ -47,12 +48,21 @@ FROM endpoints p LEFT JOIN gauges g ON g.endpoint = p.seq WHERE p.removed_at IS 
 """
 
 
+_DEFAULTS = f"SELECT {DEFAULTS}"
+_OWN = "SELECT policy FROM endpoints WHERE id = ?"
+_SET_DEFAULTS = """
+INSERT INTO settings (key, value, updated_at) VALUES ('policy', ?, ?)
+ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at
+"""
+_NEW_VERSIONS = "UPDATE endpoints SET version = version + 1 WHERE removed_at IS NULL RETURNING seq"
+
+
 class EndpointQueries(Queries):
     def add_endpoint(self, endpoint_id: EndpointId, spec: EndpointSpec, now_ms: int) -> Endpoint:
         spec.check()
         with self.transaction():
             self._refuse_taken(spec.name, endpoint_id)
-            self._connection.run(_INSERT, (endpoint_id, *_columns(spec), now_ms, now_ms))
+            self._connection.run(_INSERT, (endpoint_id, *_columns(spec), self._own_policy(spec), now_ms, now_ms))
             self._connection.run(_REROUTE)
             endpoint = self._endpoint(endpoint_id)
             nudging.settings_changed(self._connection, endpoint.seq)
@@ -62,7 +72,7 @@ class EndpointQueries(Queries):
         spec.check()
         with self.transaction():
             self._refuse_taken(spec.name, endpoint_id)
-            self._connection.run(_EDIT, (*_columns(spec), endpoint_id))
+            self._connection.run(_EDIT, (*_columns(spec), self._own_policy(spec, endpoint_id), endpoint_id))
             self._connection.run(_REROUTE)
             endpoint = self._endpoint(endpoint_id)
             nudging.settings_changed(self._connection, endpoint.seq)
@@ -86,6 +96,22 @@ class EndpointQueries(Queries):
             counting.move(self._connection, {endpoint.seq: {"pending": -cancelled, "cancelled": cancelled}})
             nudging.settings_changed(self._connection, endpoint.seq)
             return cancelled
+
+    def policy_defaults(self) -> DeliveryPolicy:
+        return read_policy(self._connection.value(_DEFAULTS))
+
+    def set_policy_defaults(self, policy: DeliveryPolicy, now_ms: int) -> None:
+        check_policy(policy)
+        with self.transaction():
+            self._connection.run(_SET_DEFAULTS, (parts_text(policy, {}, {}), now_ms))
+            self._connection.run(_REROUTE)
+            for (seq,) in self._connection.rows(_NEW_VERSIONS):
+                nudging.settings_changed(self._connection, seq)
+
+    def _own_policy(self, spec: EndpointSpec, endpoint_id: EndpointId | None = None) -> str:
+        defaults = read_parts(self._connection.value(_DEFAULTS))
+        before = self._connection.value(_OWN, (endpoint_id,)) if endpoint_id else None
+        return parts_text(spec.policy, defaults, read_parts(before) if before else {})
 
     def endpoints(self) -> list[Endpoint]:
         return [endpoint_of(row) for row in self._connection.rows(_ALL)]
@@ -120,4 +146,4 @@ class EndpointQueries(Queries):
 
 
 def _columns(spec: EndpointSpec) -> tuple[str, ...]:
-    return spec.name, spec.url, texts_text(spec.types), texts_text(spec.secrets), policy_text(spec.policy)
+    return spec.name, spec.url, texts_text(spec.types), texts_text(spec.secrets)

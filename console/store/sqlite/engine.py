@@ -17,7 +17,8 @@ from console.domain.rates import MINUTE, SECOND, SECONDS_KEPT_S
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
 from console.store.sqlite import counting, nudging
 from console.store.sqlite.base import Queries
-from console.store.sqlite.rows import ENDPOINT_COLUMNS, endpoint_of, headers_text, read_policy
+from console.store.sqlite.policies import policy_of, read_policy
+from console.store.sqlite.rows import ENDPOINT_COLUMNS, endpoint_of, headers_text
 
 _TAKE_OVER = """
 INSERT INTO engine (id, epoch, pid, host, version, started_at, heartbeat_at) VALUES (1, 1, ?, ?, ?, ?, ?)
@@ -30,8 +31,9 @@ _EPOCH = "SELECT epoch FROM engine WHERE id = 1"
 _HEARTBEAT = "UPDATE engine SET heartbeat_at = ?, in_flight = ? WHERE id = 1"
 _RELEASE = "UPDATE engine SET stopped_at = ?, heartbeat_at = ?, in_flight = 0 WHERE id = 1"
 
-_LEFT_IN_FLIGHT = """
-SELECT d.id, d.endpoint, d.step, d.attempts, p.policy, a.id FROM deliveries d JOIN endpoints p ON p.seq = d.endpoint
+_LEFT_IN_FLIGHT = f"""
+SELECT d.id, d.endpoint, d.step, d.attempts, {policy_of("p")}, a.id
+FROM deliveries d JOIN endpoints p ON p.seq = d.endpoint
 LEFT JOIN attempts a ON a.delivery = d.id AND a.number = d.attempts WHERE d.state = 'sending'
 """
 _END_UNKNOWN = """
@@ -47,7 +49,7 @@ UPDATE deliveries SET state = ?, next_attempt_at = ?, manual = 0, last_cause = '
 _DUE = """
 SELECT json_group_array(id) FROM (
   SELECT id FROM deliveries WHERE endpoint = ? AND state = 'pending' AND next_attempt_at <= ?
-    AND EXISTS (SELECT 1 FROM endpoints WHERE seq = endpoint AND state = 'active' AND removed_at IS NULL)
+    AND EXISTS (SELECT 1 FROM endpoints WHERE seq = endpoint AND state = ? AND removed_at IS NULL)
   ORDER BY next_attempt_at, id LIMIT ?)
 """
 _CLAIM = """
@@ -63,7 +65,8 @@ FROM json_each(?) picked JOIN deliveries d ON d.id = picked.value
 """
 _CLAIMED = """
 SELECT json_group_array(json_array(
-    picked.key, d.id, d.endpoint, d.attempts, d.step, d.manual, e.id, e.type, octet_length(e.payload))),
+    picked.key, d.id, d.endpoint, d.attempts, d.step, d.manual, d.order_key IS NOT NULL, e.id, e.type,
+    octet_length(e.payload))),
   CAST(group_concat(e.payload, '') AS BLOB)
 FROM json_each(?) picked JOIN deliveries d ON d.id = picked.value JOIN events e ON e.seq = d.event
 """
@@ -121,7 +124,7 @@ _CHECKPOINT_PAGES = 8000
 
 
 _read_ids = msgspec.json.Decoder(list[int]).decode
-_read_claims = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int, str, str, int]]).decode
+_read_claims = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int, int, str, str, int]]).decode
 
 
 class EngineQueries(Queries):
@@ -170,7 +173,8 @@ class EngineQueries(Queries):
             self._refuse_if_fenced(epoch)
             picked: list[int] = []
             for order in orders:
-                picked += _read_ids(self._connection.value(_DUE, (order.endpoint_seq, now_ms, order.limit)))
+                state = "tripped" if order.probe else "active"
+                picked += _read_ids(self._connection.value(_DUE, (order.endpoint_seq, now_ms, state, order.limit)))
             if not picked:
                 return []
             ids = json.dumps(picked)
@@ -186,7 +190,7 @@ class EngineQueries(Queries):
         row = self._connection.row(_CLAIMED, (ids,))
         assert row is not None
         payloads, start, claimed = row[1] or b"", 0, []
-        for key, delivery, endpoint, number, step, manual, event_id, event_type, size in _read_claims(row[0]):
+        for key, delivery, endpoint, number, step, manual, ordered, event_id, event_type, size in _read_claims(row[0]):
             claimed.append(
                 Claimed(
                     delivery_id=DeliveryId(delivery),
@@ -198,6 +202,7 @@ class EngineQueries(Queries):
                     event_id=EventId(event_id),
                     event_type=event_type,
                     payload=payloads[start : start + size],
+                    ordered=bool(ordered),
                 )
             )
             start += size

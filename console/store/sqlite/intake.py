@@ -12,7 +12,7 @@ from console.domain.matching import first_match
 from console.domain.retry import first_attempt_at_ms
 from console.store.sqlite import counting, nudging
 from console.store.sqlite.base import Queries
-from console.store.sqlite.rows import read_policy
+from console.store.sqlite.policies import policy_of, read_policy
 
 _KNOWN = "SELECT id FROM events WHERE id IN (SELECT value FROM json_each(?))"
 _KNOWN_FANOUT = """
@@ -25,8 +25,10 @@ _INSERT_DELIVERY = """
 INSERT INTO deliveries (event, endpoint, state, next_attempt_at, created_at, updated_at) VALUES {rows}
 """
 _ROUTING_VERSION = "SELECT value FROM meta WHERE key = 'routing'"
-_ROUTES = "SELECT seq, types, policy FROM endpoints WHERE removed_at IS NULL ORDER BY seq"
-_ROUTE = "SELECT seq, policy FROM endpoints WHERE id = ? AND removed_at IS NULL"
+_ROUTES = f"""
+SELECT seq, types, {policy_of("endpoints")} FROM endpoints WHERE removed_at IS NULL ORDER BY seq
+"""
+_ROUTE = f"SELECT seq, {policy_of('endpoints')} FROM endpoints WHERE id = ? AND removed_at IS NULL"
 
 _TYPES_REMEMBERED = 10_000
 

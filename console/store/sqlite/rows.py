@@ -5,23 +5,29 @@ import json
 import msgspec
 
 from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
-from console.domain.endpoint import DeliveryPolicy, Endpoint, EndpointState
+from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.event import Event, EventRow
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, OperationId
 from console.domain.operation import Operation, OperationKind
 from console.domain.outcome import Cause, Headers
+from console.domain.pacing import Pace
 from console.domain.rates import Bucket
 from console.domain.status import EngineStatus, Gauge
 from console.store.sqlite.connection import Row
+from console.store.sqlite.policies import policy_of, read_parts, read_policy
 
 _encode = msgspec.json.Encoder().encode
-_decode_policy = msgspec.json.Decoder(DeliveryPolicy).decode
+_decode_pace = msgspec.json.Decoder(Pace).decode
 _decode_headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 _decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
 
-ENDPOINT_COLUMNS = "seq, id, name, url, types, secrets, policy, state, state_reason, state_since, created_at, version"
+ENDPOINT_COLUMNS = (
+    f"seq, id, name, url, types, secrets, policy, {policy_of('endpoints')}, state, state_reason, "
+    "state_since, probe_at, trips, pace, permitted_url, created_at, version"
+)
 DELIVERY_COLUMNS = (
-    "d.id, e.id, e.type, p.id, p.name, d.state, p.state, d.attempts, d.step, p.policy, d.next_attempt_at, d.manual, "
+    f"d.id, e.id, e.type, p.id, p.name, d.state, p.state, d.attempts, d.step, {policy_of('p')}, "
+    "d.next_attempt_at, d.manual, "
     "d.last_cause, d.last_status, d.last_attempt_at, d.created_at, d.updated_at"
 )
 ATTEMPT_COLUMNS = (
@@ -32,12 +38,8 @@ ENGINE_COLUMNS = "epoch, pid, host, version, started_at, heartbeat_at, stopped_a
 OPERATION_COLUMNS = "id, kind, actor, target, reason, started_at, finished_at, done, result"
 GAUGE_COLUMNS = (
     "pending, sending, delivered, failed, cancelled, last_success_at, last_failure_at, last_failure_cause, "
-    "last_failure_detail"
+    "last_failure_detail, failing_since"
 )
-
-
-def policy_text(policy: DeliveryPolicy) -> str:
-    return _encode(policy).decode()
 
 
 def texts_text(texts: tuple[str, ...]) -> str:
@@ -49,12 +51,13 @@ def headers_text(headers: Headers) -> str:
     return _encode(headers).decode()
 
 
-def read_policy(text: str) -> DeliveryPolicy:
-    return _decode_policy(text)
+def pace_text(pace: Pace | None) -> str | None:
+    return None if pace is None else _encode(pace).decode()
 
 
 def endpoint_of(row: Row) -> Endpoint:
-    seq, id_, name, url, types, secrets, policy, state, reason, since, created, version = row
+    (seq, id_, name, url, types, secrets, own, policy, state, reason, since, probe_at, trips, pace, permitted_url,
+     created, version) = row  # fmt: skip
     return Endpoint(
         seq=seq,
         id=EndpointId(id_),
@@ -62,10 +65,15 @@ def endpoint_of(row: Row) -> Endpoint:
         url=url,
         types=_decode_texts(types),
         secrets=_decode_texts(secrets),
-        policy=_decode_policy(policy),
+        policy=read_policy(policy),
+        own=frozenset(read_parts(own)),
         state=EndpointState(state),
         state_reason=reason,
         state_since_ms=since,
+        probe_at_ms=probe_at,
+        trips=trips,
+        pace=None if pace is None else _decode_pace(pace),
+        permitted_url=permitted_url,
         created_at_ms=created,
         version=version,
     )
@@ -84,7 +92,7 @@ def delivery_of(row: Row) -> Delivery:
         held=state == "pending" and endpoint_state != "active",
         attempts=attempts,
         schedule_step=step,
-        schedule_length=len(_decode_policy(policy).schedule_s),
+        schedule_length=len(read_policy(policy).schedule_s),
         next_attempt_at_ms=next_at,
         manual=bool(manual),
         last_cause=Cause(cause) if cause else None,
@@ -155,7 +163,7 @@ def bucket_of(row: Row) -> Bucket:
 
 
 def gauge_of(row: Row) -> Gauge:
-    pending, sending, delivered, failed, cancelled, success_at, failure_at, cause, detail = row
+    pending, sending, delivered, failed, cancelled, success_at, failure_at, cause, detail, since = row
     return Gauge(
         pending=pending,
         sending=sending,
@@ -166,6 +174,7 @@ def gauge_of(row: Row) -> Gauge:
         last_failure_at_ms=failure_at,
         last_failure_cause=Cause(cause) if cause else None,
         last_failure_detail=detail,
+        failing_since_ms=since,
     )
 
 

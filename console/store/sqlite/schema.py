@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from console.domain.rates import SLOTS
+from console.store.sqlite.policies import own_policy_text
 
 if TYPE_CHECKING:
     from sqlite_utils import Database, Migrations
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x77686B63
 """`whkc`, in the file's header: what tells a store from any other SQLite file."""
 
-VERSION = 1
+VERSION = 2
 """`PRAGMA user_version` of a store that has every migration below."""
 
 HISTOGRAM_COLUMNS = tuple(f"h{i}" for i in range(SLOTS))
@@ -165,6 +166,32 @@ CREATE TABLE engine (
 ) STRICT;
 """
 
+_M002 = """
+CREATE TABLE settings (
+  key TEXT PRIMARY KEY,
+  value TEXT NOT NULL CHECK (json_valid(value)),
+  updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE endpoints ADD COLUMN probe_at INTEGER;
+ALTER TABLE endpoints ADD COLUMN trips INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE endpoints ADD COLUMN pace TEXT CHECK (json_valid(pace));
+ALTER TABLE endpoints ADD COLUMN permitted_url TEXT;
+
+ALTER TABLE deliveries ADD COLUMN order_key TEXT;
+ALTER TABLE deliveries ADD COLUMN operation INTEGER REFERENCES operations (id);
+CREATE INDEX deliveries_ordered ON deliveries (endpoint, order_key, id)
+  WHERE order_key IS NOT NULL AND state IN ('pending', 'sending', 'failed');
+
+ALTER TABLE gauges ADD COLUMN failing_since INTEGER;
+
+ALTER TABLE operations ADD COLUMN plan TEXT CHECK (json_valid(plan));
+ALTER TABLE operations ADD COLUMN total INTEGER;
+ALTER TABLE operations ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE operations ADD COLUMN cancelled_by TEXT;
+CREATE INDEX operations_open ON operations (id) WHERE finished_at IS NULL;
+"""
+
 
 def migrations() -> "Migrations":
     """All migrations, oldest first. sqlite-utils is imported here, since only a store that is old or new needs it."""
@@ -174,10 +201,21 @@ def migrations() -> "Migrations":
 
     @schema()
     def m001_first(db: "Database") -> None:
-        # Raw DDL: sqlite-utils has no STRICT with CHECK, partial indexes or WITHOUT ROWID. One statement at a time,
-        # since executescript would commit the transaction that makes a migration whole.
-        for statement in _M001.split(";\n"):
-            if statement.strip():
-                db.execute(statement)
+        _run(db, _M001)
+
+    @schema()
+    def m002_full_strength(db: "Database") -> None:
+        _run(db, _M002)
+        # A policy used to be written whole; what is as built in now follows the store's default.
+        for seq, policy in db.execute("SELECT seq, policy FROM endpoints").fetchall():
+            db.execute("UPDATE endpoints SET policy = ? WHERE seq = ?", (own_policy_text(policy), seq))
 
     return schema
+
+
+def _run(db: "Database", script: str) -> None:
+    # Raw DDL: sqlite-utils has no STRICT with CHECK, partial indexes or WITHOUT ROWID. One statement at a time, since
+    # executescript would commit the transaction that makes a migration whole.
+    for statement in script.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
