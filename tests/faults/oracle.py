@@ -1,6 +1,7 @@
-"""A producer that never forgets what was acknowledged: `python -m tests.faults.oracle STORE LOG SEED`.
+"""A producer that never forgets what was acknowledged: `python -m tests.faults.oracle STORE LOG SEED [CHANGES]`.
 
 Accepts events until its input closes; an id is written to the log, and synced, after the store has answered for it.
+With `CHANGES` every change of the store's files is recorded there, and every answer (see `recording`).
 """
 
 import os
@@ -14,6 +15,7 @@ from console.domain.clock import SystemClock
 from console.domain.errors import StoreError
 from console.domain.event import NewEvent
 from console.store import open_store
+from tests.faults.recording import Log, record
 
 TYPES = ("invoice.paid", "lead.created", "meeting.booked")
 
@@ -21,6 +23,9 @@ TYPES = ("invoice.paid", "lead.created", "meeting.booked")
 def main() -> None:
     path, log, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     random, clock = Random(seed), SystemClock()
+    changes = Log(Path(sys.argv[4])) if len(sys.argv) > 4 else None
+    if changes is not None:
+        record(path, changes)
     acknowledged = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     store = open_store(path)
     print("ready", flush=True)
@@ -34,6 +39,8 @@ def main() -> None:
         except StoreError:  # locked for long: not acknowledged
             time.sleep(0.01)
             continue
+        if changes is not None:
+            changes.mark("accepted", *(answer.id for answer in answers))
         os.write(acknowledged, "".join(f"{answer.id}\n" for answer in answers).encode())
         os.fsync(acknowledged)
     store.close()

@@ -13,10 +13,10 @@ from console.domain.endpoint import Endpoint
 from console.store import Store, open_store
 from tests.factories import add_endpoint, make_event
 from tests.faults.invariants import check_settled, check_torn, unknown_outcomes
+from tests.faults.policies import SCHEDULE_S, policy_fields
 from tests.store.recount import read
 
 HANG_S = 60
-SCHEDULE_S = (0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.2)
 _DUE = """
 SELECT count(*) FROM deliveries d JOIN endpoints p ON p.seq = d.endpoint
 WHERE p.state = 'active' AND d.state IN ('pending', 'sending')
@@ -30,9 +30,8 @@ class World:
         self.path, self.log, self.acknowledgements = folder / "store.db", folder / "posts.log", folder / "acked.log"
         self.seed, self.random, self.clock = seed, Random(seed), SystemClock()
         self.store: Store = open_store(self.path)
-        self._receiver = _child("tests.faults.receiver", str(self.log), str(seed))
-        port = int(_first_line(self._receiver))
-        policy = {"schedule_s": SCHEDULE_S, "timeout_s": 10.0, "max_in_flight": 8}
+        self._receiver = child("tests.faults.receiver", str(self.log), str(seed))
+        port = int(first_line(self._receiver))
         self.endpoints: dict[str, Endpoint] = {
             name: add_endpoint(
                 self.store,
@@ -40,7 +39,7 @@ class World:
                 url=f"http://127.0.0.1:{port}/{name}",
                 now_ms=self.clock.now_ms(),
                 # What is never up fails soon: half of the log would be its.
-                policy={**policy, "schedule_s": SCHEDULE_S[:2]} if name == "down" else policy,
+                policy=policy_fields(schedule_s=SCHEDULE_S[:2]) if name == "down" else policy_fields(),
             )
             for name in names
         }
@@ -50,7 +49,7 @@ class World:
 
     def __exit__(self, *_: object) -> None:
         self.store.close()
-        _end(self._receiver)
+        end(self._receiver)
 
     def send(self, events: int) -> None:
         """Accept here and now, and remember that it was acknowledged."""
@@ -64,12 +63,28 @@ class World:
 
     @contextmanager
     def producing(self) -> Iterator["subprocess.Popen[str]"]:
-        oracle = _child("tests.faults.oracle", str(self.path), str(self.acknowledgements), str(self.seed))
+        oracle = child("tests.faults.oracle", str(self.path), str(self.acknowledgements), str(self.seed))
         try:
-            _first_line(oracle)
+            first_line(oracle)
             yield oracle
         finally:
-            _end(oracle)
+            end(oracle)
+
+    @contextmanager
+    def recorded(self, changes: Path) -> Iterator[None]:
+        """An engine and a producer that record what they do to the store, killed at the end."""
+        producer = ("tests.faults.oracle", str(self.path), str(self.acknowledgements), str(self.seed), str(changes))
+        processes = [
+            child("tests.faults.recorded_engine", str(self.path), str(changes), quiet=True),
+            child(*producer, quiet=True),
+        ]
+        try:
+            yield
+            assert all(process.poll() is None for process in processes), "one of them ended by itself"
+        finally:
+            for process in processes:
+                process.kill()
+                end(process)
 
     def kill_engine_after(self, seconds: float) -> None:
         """Start an engine and kill it so much later, whatever it is doing."""
@@ -82,21 +97,21 @@ class World:
 
     def die_at(self, point: str, nth: int) -> None:
         """Run an engine that kills itself at a point. Raises when it never came there."""
-        dying = _child("tests.faults.dying_engine", str(self.path), point, str(nth), quiet=True)
+        dying = child("tests.faults.dying_engine", str(self.path), point, str(nth), quiet=True)
         try:
             code = dying.wait(HANG_S)
         finally:
-            _end(dying)
+            end(dying)
         assert code == -9, f"the engine ended with {code}, not at {point!r} ({nth})"
 
     @contextmanager
     def engine(self) -> Iterator["subprocess.Popen[str]"]:
         arguments = [f"--store={self.path}", "serve", "--allow-address=127.0.0.0/8", "--stop-on-eof"]
-        process = _child("console", *arguments, quiet=True)
+        process = child("console", *arguments, quiet=True)
         try:
             yield process
         finally:
-            _end(process)
+            end(process)
 
     def drain(self) -> None:
         """Run an engine until nothing is owed to an active endpoint, and end it in order."""
@@ -170,7 +185,7 @@ def newest_attempt(world: World, endpoint: str) -> int:
     return int(read(world.path, f"SELECT coalesce(max(id), 0) FROM attempts WHERE endpoint = {seq}")[0][0])
 
 
-def _child(module: str, *arguments: str, quiet: bool = False) -> "subprocess.Popen[str]":
+def child(module: str, *arguments: str, quiet: bool = False) -> "subprocess.Popen[str]":
     out = subprocess.DEVNULL if quiet else subprocess.PIPE
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.Popen(
@@ -178,14 +193,14 @@ def _child(module: str, *arguments: str, quiet: bool = False) -> "subprocess.Pop
     )
 
 
-def _first_line(process: "subprocess.Popen[str]") -> str:
+def first_line(process: "subprocess.Popen[str]") -> str:
     assert process.stdout is not None
     line = process.stdout.readline()
     assert line, f"{process.args!r} did not start"
     return line
 
 
-def _end(process: "subprocess.Popen[str]") -> None:
+def end(process: "subprocess.Popen[str]") -> None:
     """Close its input, which ends it; kill it when it does not."""
     assert process.stdin is not None
     process.stdin.close()
