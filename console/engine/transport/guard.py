@@ -84,6 +84,20 @@ class AddressGuard:
         self._keep(host, answer)
         return answer
 
+    def check_unresolved(self, host: str) -> Refusal | None:
+        """Why a receiver that a proxy resolves is refused; None when nothing speaks against it.
+
+        Behind a proxy the guard vouches for the proxy's address alone: which address the proxy connects to for a name
+        only the proxy knows, so it must have rules of its own. What can be told here is refused here: a host that is
+        itself a denied address, in any spelling that a resolver would take for one, and `localhost`.
+        """
+        address = _spelled_address(host)
+        reason = None if address is None else self._policy.refusal(address)
+        if reason is None:
+            return None
+        place = host if host.strip("[]") == address else f"{host} is {address}"
+        return Refusal(cause=Cause.BLOCKED_ADDRESS, detail=f"{place}: {reason}, behind a proxy too")
+
     async def _resolve(self, host: str) -> list[str]:
         literal = host[1:-1] if host.startswith("[") else host
         try:
@@ -107,3 +121,19 @@ class AddressGuard:
         self._answers.move_to_end(host)
         if len(self._answers) > _MAX_HOSTS:
             self._answers.popitem(last=False)
+
+
+def _spelled_address(host: str) -> str | None:
+    """The address that a host is without asking anyone; None when it is a name."""
+    text = host.strip("[]").rstrip(".").lower()
+    if text == "localhost" or text.endswith(".localhost"):
+        return "127.0.0.1"
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        pass
+    try:
+        # 127.1, 0x7f.1, 2130706433: what the C library takes for an address.
+        return socket.inet_ntoa(socket.inet_aton(text))
+    except (OSError, UnicodeError, ValueError):
+        return None

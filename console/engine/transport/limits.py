@@ -1,6 +1,6 @@
 """Bounds that both adapters keep."""
 
-from console.domain.outcome import RESPONSE_BODY_CAP_BYTES
+from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, RESPONSE_HEADERS_CAP_BYTES, Headers
 
 READ_LIMIT_BYTES = RESPONSE_BODY_CAP_BYTES + 1
 """One byte above what is kept: having read it tells that more followed."""
@@ -19,5 +19,24 @@ while the receiver worked on the request, and is a failure of the attempt."""
 MAX_ORIGINS = 512
 """Clients kept, one by origin and address. One costs 4 to 8 ms to make and some 135 KB to hold."""
 
+HTTP2_PING_S = 10.0
+"""While requests are on an HTTP/2 connection, how often the receiver is asked whether it is still there: a connection
+that only swallows would else take every later request to its endpoint down with it."""
+
+HTTP2_PONG_WITHIN_S = 5.0
+"""How long it may take to answer that."""
+
 MAX_ADDRESSES_TRIED = 4
 """Addresses of one name that an attempt goes through while none can be connected to."""
+
+
+def keep_headers(headers: Headers) -> Headers:
+    """The fields, in their order, that fit into RESPONSE_HEADERS_CAP_BYTES together."""
+    kept: list[tuple[str, str]] = []
+    left = RESPONSE_HEADERS_CAP_BYTES
+    for name, value in headers:
+        size = len(name) + len(value)
+        if size <= left:
+            kept.append((name, value))
+            left -= size
+    return tuple(kept)

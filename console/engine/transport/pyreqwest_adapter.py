@@ -12,78 +12,48 @@ Cancellation ends `send` at once, but pyreqwest lets the request run on unseen, 
 request's total timeout at the latest. A cancelled request may therefore still arrive.
 
 `first_byte_ms` includes the first 16 KiB of the body, which pyreqwest reads together with the head.
+
+HTTP/2 is spoken where an https receiver chooses it in the handshake (ALPN) and the profile allows it.
+
+Behind a proxy the address that is checked and pinned is the proxy's. The proxy resolves the receiver's name, so the
+guard cannot vouch for where it connects to: see `AddressGuard.check_unresolved` for what is refused all the same. An
+answer that a forward proxy makes up itself (407, 502) over plain http cannot be told from the receiver's.
 """
 
-from collections import OrderedDict
 from datetime import timedelta
 from pathlib import Path
 
-from pyreqwest.client import Client, ClientBuilder
+from pyreqwest.client import Client
 from pyreqwest.exceptions import DetailedPyreqwestError
-from pyreqwest.http import HeaderMap, Url
+from pyreqwest.http import HeaderMap
 
 from console.domain.clock import Clock
-from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, Cause, Failure, Headers, Outcome, Request, Response
+from console.domain.outcome import (
+    DEFAULT_PROFILE,
+    RESPONSE_BODY_CAP_BYTES,
+    RESPONSE_HEADERS_CAP_BYTES,
+    Cause,
+    Failure,
+    Headers,
+    Outcome,
+    Request,
+    Response,
+)
 from console.engine.transport.guard import Addresses, AddressGuard, Refusal
 from console.engine.transport.limits import (
     MAX_ADDRESSES_TRIED,
     MAX_ORIGINS,
-    POOL_IDLE_S,
-    POOL_MAX_IDLE,
     READ_LIMIT_BYTES,
     STALE_WITHIN_S,
+    keep_headers,
 )
+from console.engine.transport.profiles import DIRECT, Route, Routes
 from console.engine.transport.pyreqwest_causes import classify, closed_unanswered
+from console.engine.transport.pyreqwest_clients import Origin, Target, build_client, certificates
 
 _MAX_TARGETS = 4096
-_PEM_END = b"-----END CERTIFICATE-----"
+_LONG_FIELD = RESPONSE_HEADERS_CAP_BYTES // 100
 _UNCONNECTED = (Cause.REFUSED, Cause.TIMEOUT_CONNECT)
-
-
-class _Target:
-    """A URL as the library reads it. One parser for the guard and the connection leaves no room between them."""
-
-    __slots__ = ("host", "is_name", "place", "port", "preferred", "scheme", "url")
-
-    def __init__(self, text: str) -> None:
-        self.url = Url(text)
-        self.scheme = self.url.scheme
-        if self.scheme not in ("http", "https") or self.url.host_str is None:
-            raise ValueError("not an http or https URL")
-        self.host = self.url.host_str
-        self.port = self.url.port_or_known_default or 0
-        self.is_name = self.url.domain is not None
-        self.place = f"{self.host}:{self.port}"
-        self.preferred: str | None = None
-        """The address that could be connected to when an earlier one could not."""
-
-
-class _Origin:
-    """A client for one origin at one address, and how many of its connections are probably idle."""
-
-    __slots__ = ("client", "fresh", "idle", "idle_until_s")
-
-    def __init__(self, client: Client) -> None:
-        self.client = client
-        self.fresh: Client | None = None
-        """A client that keeps no connection, made when first needed."""
-        self.idle = 0
-        self.idle_until_s = 0.0
-
-    def take_idle(self, now_s: float) -> bool:
-        """Whether a request sent now goes over a kept-alive connection, as far as can be known."""
-        if self.idle == 0:
-            return False
-        if now_s >= self.idle_until_s:
-            self.idle = 0
-            return False
-        self.idle -= 1
-        return True
-
-    def put_idle(self, now_s: float) -> None:
-        if self.idle < POOL_MAX_IDLE:
-            self.idle += 1
-        self.idle_until_s = now_s + POOL_IDLE_S
 
 
 class PyreqwestTransport:
@@ -96,9 +66,10 @@ class PyreqwestTransport:
         """
         self._guard = guard
         self._now_s = clock.monotonic_s
-        self._extra_cas = _certificates(extra_ca_file)
-        self._targets: dict[str, _Target] = {}
-        self._origins: OrderedDict[tuple[str, str, int, str, float], _Origin] = OrderedDict()
+        self._roots = certificates(extra_ca_file)
+        self._targets: dict[str, Target] = {}
+        self._routes = Routes()
+        self._origins: dict[tuple[str, str, int, str, float, Route], Origin] = {}
         self._timeouts: dict[float, timedelta] = {}
 
     async def send(self, request: Request) -> Outcome:
@@ -107,14 +78,23 @@ class PyreqwestTransport:
             target = self._targets.get(request.url) or self._parse(request.url)
         except ValueError as error:
             return self._failure(started_s, Cause.PROTOCOL, f"the URL cannot be used: {error}", None)
-        addresses = self._guard.cached(target.host)
+        route, host = DIRECT, target.host
+        if request.profile is not DEFAULT_PROFILE:
+            found = self._find_route(request, target, started_s)
+            if isinstance(found, Refusal):
+                return self._failure(started_s, found.cause, found.detail, None)
+            route = found
+            if route.proxy is not None:
+                host = route.proxy.host
+        addresses = self._guard.cached(host)
         if addresses is None:
-            addresses = await self._guard.check(target.host, timeout_s=request.connect_timeout_s)
+            addresses = await self._guard.check(host, timeout_s=request.connect_timeout_s)
         if isinstance(addresses, Refusal):
-            return self._failure(started_s, addresses.cause, addresses.detail, None)
+            detail = addresses.detail if route.proxy is None else f"the proxy: {addresses.detail}"
+            return self._failure(started_s, addresses.cause, detail, None)
         if len(addresses) == 1:
-            return await self._try_address(request, target, addresses[0], started_s)
-        return await self._try_addresses(request, target, addresses, started_s)
+            return await self._try_address(request, target, route, addresses[0], started_s)
+        return await self._try_addresses(request, target, route, addresses, started_s)
 
     async def aclose(self) -> None:
         """Close every pool. Sends in flight end with UNKNOWN_OUTCOME."""
@@ -125,8 +105,14 @@ class PyreqwestTransport:
             if origin.fresh is not None:
                 await origin.fresh.close()
 
+    def _find_route(self, request: Request, target: Target, now_s: float) -> Route | Refusal:
+        route = self._routes.find(request.profile, now_s)
+        if isinstance(route, Route) and route.proxy is not None:
+            return self._guard.check_unresolved(target.host) or route
+        return route
+
     async def _try_addresses(
-        self, request: Request, target: _Target, addresses: Addresses, started_s: float
+        self, request: Request, target: Target, route: Route, addresses: Addresses, started_s: float
     ) -> Outcome:
         """The first address that can be connected to; the last failure when none can."""
         preferred = target.preferred
@@ -136,16 +122,22 @@ class PyreqwestTransport:
         for address in addresses[:MAX_ADDRESSES_TRIED]:
             if outcome is not None and self._now_s() - started_s >= request.total_timeout_s:
                 break
-            outcome = await self._try_address(request, target, address, started_s)
+            outcome = await self._try_address(request, target, route, address, started_s)
             if not isinstance(outcome, Failure) or outcome.cause not in _UNCONNECTED:
                 target.preferred = address
                 break
         assert outcome is not None, "the guard never returns an empty answer"
         return outcome
 
-    async def _try_address(self, request: Request, target: _Target, address: str, started_s: float) -> Outcome:
+    async def _try_address(
+        self, request: Request, target: Target, route: Route, address: str, started_s: float
+    ) -> Outcome:
         now_s = self._now_s()
-        origin = self._origin(target, address, request)
+        try:
+            origin = self._origin(target, route, address, request, now_s)
+        except ValueError as error:
+            name = "" if route.identity is None else f"client certificate {route.identity.certificate}: "
+            return self._failure(started_s, Cause.TLS, f"{name}{error}", None)
         reused = origin.take_idle(now_s)
         try:
             return await self._exchange(origin, origin.client, request, target, address, started_s)
@@ -154,28 +146,32 @@ class PyreqwestTransport:
             stale = reused and closed_unanswered(error) and self._now_s() - now_s < STALE_WITHIN_S
         except ValueError as error:
             return self._failure(started_s, Cause.PROTOCOL, f"the request cannot be sent: {error}", address)
+        place = target.place if route.proxy is None else f"{target.place} through the proxy {route.proxy.place}"
         if not stale:
-            return self._failure(started_s, cause, f"{target.place}: {detail}", address)
+            return self._failure(started_s, cause, f"{place}: {detail}", address)
         if origin.fresh is None:
-            origin.fresh = self._build(target, address, request, keep=0)
+            origin.fresh = build_client(target, address, route, _connect_s(request), roots=self._roots, keep=0)
         try:
             return await self._exchange(None, origin.fresh, request, target, address, started_s)
         except DetailedPyreqwestError as error:
             # The first request may have been acted on, so the cause stays RESET even when the second was refused.
             detail = f"{detail}; again on a new connection: {classify(error)[1]}"
-            return self._failure(started_s, cause, f"{target.place}: {detail}", address)
+            return self._failure(started_s, cause, f"{place}: {detail}", address)
 
     async def _exchange(
-        self, origin: _Origin | None, client: Client, request: Request, target: _Target, address: str, started_s: float
+        self, origin: Origin | None, client: Client, request: Request, target: Target, address: str, started_s: float
     ) -> Outcome:
         """One request and its answer. Raises pyreqwest's errors, and ValueError for what cannot be put on the wire."""
-        builder = client.post(target.url).headers(request.headers)
-        if not request.body:
+        method = request.method
+        builder = client.post(target.url) if method == "POST" else client.request(method, target.url)
+        builder = builder.headers(request.headers)
+        if request.body:
+            builder = builder.body_bytes(request.body)
+        elif method == "POST":
             # hyper leaves the length of an empty body out, which some servers answer with 411.
-            builder = builder.header("content-length", "0")
+            builder = builder.header("content-length", "0").body_bytes(b"")
         stream = (
-            builder.body_bytes(request.body)
-            .timeout(self._timeout(request, started_s))
+            builder.timeout(self._timeout(request, started_s))
             .streamed_read_buffer_limit(READ_LIMIT_BYTES)
             .build_streamed()
         )
@@ -184,9 +180,14 @@ class PyreqwestTransport:
             read = await response.body_reader.read(READ_LIMIT_BYTES)
             status = response.status
             headers = _texts(response.headers)
-            keeps = response.get_header("connection") != "close"
+            keeps = ("connection", "close") not in headers
         if status < 200:
             return self._failure(started_s, Cause.PROTOCOL, f"{target.place}: unasked-for status {status}", address)
+        for name, value in headers:
+            # hyper passes on 100 fields at most over HTTP/1.1, and over HTTP/2 no more than is kept.
+            if len(name) + len(value) > _LONG_FIELD:
+                headers = keep_headers(headers)
+                break
         body = b"" if read is None else bytes(read)
         truncated = len(body) > RESPONSE_BODY_CAP_BYTES
         ended_s = self._now_s()
@@ -219,47 +220,30 @@ class PyreqwestTransport:
             known = self._timeouts[total_s] = timedelta(seconds=total_s)
         return known
 
-    def _parse(self, text: str) -> _Target:
+    def _parse(self, text: str) -> Target:
         if len(self._targets) >= _MAX_TARGETS:
             self._targets.clear()
-        target = self._targets[text] = _Target(text)
+        target = self._targets[text] = Target(text)
         return target
 
-    def _origin(self, target: _Target, address: str, request: Request) -> _Origin:
-        key = (target.scheme, target.host, target.port, address, request.connect_timeout_s)
+    def _origin(self, target: Target, route: Route, address: str, request: Request, now_s: float) -> Origin:
+        connect_s = _connect_s(request)
+        key = (target.scheme, target.host, target.port, address, connect_s, route)
         origin = self._origins.get(key)
-        if origin is not None:
-            self._origins.move_to_end(key)
-            return origin
-        origin = self._origins[key] = _Origin(self._build(target, address, request, keep=POOL_MAX_IDLE))
-        if len(self._origins) > MAX_ORIGINS:
-            # Dropped, not closed: requests in flight hold on to what they need, and the pool goes with the last.
-            self._origins.popitem(last=False)
+        if origin is None:
+            if len(self._origins) >= MAX_ORIGINS:
+                # Dropped, not closed: requests in flight hold on to what they need, and the pool goes with the last.
+                del self._origins[min(self._origins, key=lambda known: self._origins[known].used_s)]
+            client = build_client(target, address, route, connect_s, roots=self._roots)
+            origin = self._origins[key] = Origin(client)
+        origin.used_s = now_s
         return origin
 
-    def _build(self, target: _Target, address: str, request: Request, *, keep: int) -> Client:
-        # Well below the total, so that a connection not made in time is told from an answer that did not come.
-        connect_s = min(request.connect_timeout_s, request.total_timeout_s * 0.8)
-        builder = (
-            ClientBuilder()
-            .http1_only()
-            .http1_lower_case_headers()
-            .follow_redirects(False)
-            .gzip(False)
-            .brotli(False)
-            .deflate(False)
-            .zstd(False)
-            .no_proxy()
-            .referer(False)
-            .connect_timeout(timedelta(seconds=connect_s))
-            .pool_idle_timeout(timedelta(seconds=POOL_IDLE_S))
-            .pool_max_idle_per_host(keep)
-        )
-        if target.is_name:
-            builder = builder.resolve(target.host, address, target.port)
-        for certificate in self._extra_cas:
-            builder = builder.add_root_certificate_pem(certificate)
-        return builder.build()
+
+def _connect_s(request: Request) -> float:
+    """Well below the total, so that a connection not made in time is told from an answer that did not come."""
+    most_s = request.total_timeout_s * 0.8
+    return request.connect_timeout_s if request.connect_timeout_s < most_s else most_s
 
 
 def _texts(headers: HeaderMap) -> Headers:
@@ -275,13 +259,3 @@ def _text(headers: HeaderMap, name: str) -> str:
         return ", ".join(headers.getall(name))
     except ValueError:
         return "\ufffd"
-
-
-def _certificates(path: Path | None) -> tuple[bytes, ...]:
-    """The certificates of a PEM file one by one: the library reads only the first of several."""
-    if path is None:
-        return ()
-    found = tuple(block + _PEM_END + b"\n" for block in path.read_bytes().split(_PEM_END)[:-1])
-    if not found:
-        raise ValueError(f"{path} holds no PEM certificate")
-    return found
