@@ -14,9 +14,18 @@ class OperationKind(StrEnum):
     ENDPOINT_REMOVE = "endpoint_remove"
     ENDPOINT_DISABLE = "endpoint_disable"
     ENDPOINT_TEST = "endpoint_test"
+    DEFAULTS_EDIT = "defaults_edit"
     DELIVERY_RETRY = "delivery_retry"
     DELIVERY_CANCEL = "delivery_cancel"
     ENGINE_STOP = "engine_stop"
+    RETENTION_EDIT = "retention_edit"
+    RETENTION_RUN = "retention_run"
+    ALERT_ADD = "alert_add"
+    ALERT_EDIT = "alert_edit"
+    ALERT_REMOVE = "alert_remove"
+    ALERT_MUTE = "alert_mute"
+    ALERT_FIRED = "alert_fired"
+    ALERT_RESOLVED = "alert_resolved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

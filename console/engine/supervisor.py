@@ -1,8 +1,9 @@
 """The running engine: what is due is claimed, sent and recorded, until it is told to stop."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
@@ -37,6 +38,8 @@ a hundred."""
 
 TIDY_S = 60.0
 
+Chore = Callable[[], Coroutine[Any, Any, None]]
+
 
 @dataclass(slots=True)
 class _Turn:
@@ -52,6 +55,7 @@ class Supervisor:
     Args:
         reader: a read-only store of the loop's own thread; only looked at through microsecond queries.
         epoch: the lease that `take_over` gave.
+        chores: run beside the deliveries until they end, and may end the engine with FencedError.
     """
 
     def __init__(
@@ -65,9 +69,11 @@ class Supervisor:
         epoch: int,
         drain_s: float,
         log: FilteringBoundLogger,
+        chores: Sequence[Chore] = (),
     ) -> None:
         self._reader, self._writer, self._dispatcher, self._schedule = reader, writer, dispatcher, schedule
         self._clock, self._epoch, self._drain_s, self._log = clock, epoch, drain_s, log
+        self._chores = chores
         self._work = asyncio.Event()
         self._stopping = asyncio.Event()
         self._owed: set[int] = set()
@@ -93,7 +99,9 @@ class Supervisor:
         failure: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                background = [group.create_task(work()) for work in (self._watch, self._beat, self._tidy)]
+                background = [
+                    group.create_task(work()) for work in (self._watch, self._beat, self._tidy, *self._chores)
+                ]
                 await group.create_task(self._pump(group))
                 self._senders.cancel()
                 for task in background:

@@ -1,3 +1,21 @@
+CREATE TABLE alert_rules (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind TEXT NOT NULL CHECK (kind IN ('error_rate', 'backlog_age', 'tripped', 'engine_stalled')),
+  endpoint INTEGER REFERENCES endpoints (seq),
+  threshold REAL NOT NULL,
+  window_s REAL NOT NULL,
+  least INTEGER NOT NULL,
+  for_s REAL NOT NULL,
+  muted_until INTEGER
+) STRICT;
+CREATE TABLE alert_states (
+  rule INTEGER NOT NULL REFERENCES alert_rules (id) ON DELETE CASCADE,
+  endpoint INTEGER NOT NULL,
+  value REAL NOT NULL,
+  since INTEGER NOT NULL,
+  fired_at INTEGER NOT NULL,
+  PRIMARY KEY (rule, endpoint)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE attempts (
   id INTEGER PRIMARY KEY,
   delivery INTEGER NOT NULL REFERENCES deliveries (id),
@@ -137,4 +155,5 @@ CREATE INDEX deliveries_ordered ON deliveries (endpoint, order_key, id)
 CREATE INDEX deliveries_sending ON deliveries (id) WHERE state = 'sending';
 CREATE INDEX deliveries_troubled ON deliveries (id) WHERE last_cause IS NOT NULL AND state IN ('pending', 'sending', 'failed');
 CREATE UNIQUE INDEX endpoints_name ON endpoints (name) WHERE removed_at IS NULL;
+CREATE INDEX endpoints_stopped ON endpoints (state) WHERE state IN ('tripped', 'disabled') AND removed_at IS NULL;
 CREATE INDEX operations_open ON operations (id) WHERE finished_at IS NULL;

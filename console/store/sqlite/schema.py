@@ -190,6 +190,29 @@ ALTER TABLE operations ADD COLUMN total INTEGER;
 ALTER TABLE operations ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE operations ADD COLUMN cancelled_by TEXT;
 CREATE INDEX operations_open ON operations (id) WHERE finished_at IS NULL;
+
+CREATE TABLE alert_rules (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  kind TEXT NOT NULL CHECK (kind IN ('error_rate', 'backlog_age', 'tripped', 'engine_stalled')),
+  endpoint INTEGER REFERENCES endpoints (seq),
+  threshold REAL NOT NULL,
+  window_s REAL NOT NULL,
+  least INTEGER NOT NULL,
+  for_s REAL NOT NULL,
+  muted_until INTEGER
+) STRICT;
+INSERT INTO alert_rules (kind, threshold, window_s, least, for_s) VALUES
+  ('tripped', 0, 0, 0, 30), ('backlog_age', 600, 0, 0, 30), ('engine_stalled', 60, 0, 0, 0);
+
+CREATE TABLE alert_states (
+  rule INTEGER NOT NULL REFERENCES alert_rules (id) ON DELETE CASCADE,
+  endpoint INTEGER NOT NULL,
+  value REAL NOT NULL,
+  since INTEGER NOT NULL,
+  fired_at INTEGER NOT NULL,
+  PRIMARY KEY (rule, endpoint)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX endpoints_stopped ON endpoints (state) WHERE state IN ('tripped', 'disabled') AND removed_at IS NULL;
 """
 
 
