@@ -8,7 +8,7 @@ import click
 
 from console.cli.asking import confirm, nothing, plural
 from console.cli.commands import ConsoleCommand, ConsoleGroup
-from console.cli.endpoint_flags import EndpointFlags, endpoint_options
+from console.cli.endpoint_flags import EndpointFlags, checked, endpoint_options
 from console.cli.invocation import Invocation, pass_invocation
 from console.cli.output import clean, emit, note, paint, say, warn
 from console.cli.parameters import ENDPOINT, TEXT, URL
@@ -46,6 +46,8 @@ def endpoints() -> None:
         "endpoints add https://example.com/hooks --name billing --types 'invoice.*,payment.failed'",
         "endpoints add https://example.com/hooks --schedule 0,5s,5m,1h --timeout 5s --header X-Team=ops",
         "endpoints add https://example.com/hooks --secret @secret.txt",
+        "endpoints add https://example.com/hooks --rate-limit 50/s --ordering fifo --order-key data.customer",
+        "endpoints add https://example.com/hooks --schedule exponential:first=5s,cap=2h,tries=12 --bearer @token.txt",
     ),
 )
 @click.argument("url", type=URL)
@@ -59,12 +61,13 @@ def add(invocation: Invocation, url: str, flags: EndpointFlags) -> int:
     """
     made = None if flags.secrets else make_secret(os.urandom(SECRET_BYTES))
     with invocation.writing(create=True) as store:
+        defaults = store.policy_defaults()
         spec = EndpointSpec(
             name=flags.name or _free_name(store, url),
             url=url,
             types=flags.types or ("*",),
             secrets=flags.secrets or ((made,) if made else ()),
-            policy=flags.policy(DeliveryPolicy()),
+            policy=_policy(flags, defaults, defaults),
         )
         endpoint = acts.add_endpoint(
             store, spec, actor=current_actor(), now_ms=invocation.clock.now_ms(), random=SystemRandom()
@@ -76,6 +79,10 @@ def add(invocation: Invocation, url: str, flags: EndpointFlags) -> int:
     say(f"{endpoint.id}  {clean(endpoint.name)}  {paint('added', 'ok')}, wants {clean(', '.join(endpoint.types))}")
     _show_once(made)
     return 0
+
+
+def _policy(flags: EndpointFlags, before: DeliveryPolicy, defaults: DeliveryPolicy) -> DeliveryPolicy:
+    return checked(flags.policy.policy(before, defaults))
 
 
 def _free_name(store: Store, url: str) -> str:
@@ -173,7 +180,8 @@ def edit(
 ) -> int:
     """Change what is given, and nothing else.
 
-    --header K=V sets one header and --header K= removes it; --types and --secret replace all there were.
+    --header K=V sets one header and --header K= removes it; --types and --secret replace all there were. Any part of
+    the policy may be 'default', to follow the default of all endpoints again (see 'defaults show').
     """
     if rotate_secret and (drop_old_secrets or flags.secrets):
         raise click.UsageError("--rotate-secret goes neither with --secret nor with --drop-old-secrets")
@@ -195,7 +203,7 @@ def edit(
             url=url or before.url,
             types=flags.types or before.types,
             secrets=secrets,
-            policy=flags.policy(before.policy),
+            policy=_policy(flags, before.policy, store.policy_defaults()),
         )
         now_ms = invocation.clock.now_ms()
         endpoint = acts.edit_endpoint(

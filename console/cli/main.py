@@ -26,6 +26,7 @@ _COMMANDS = {
     "stop": "console.cli.engine:stop",
     "send": "console.cli.send:send",
     "endpoints": "console.cli.endpoints:endpoints",
+    "defaults": "console.cli.defaults:defaults",
     "events": "console.cli.events:events",
     "deliveries": "console.cli.deliveries:deliveries",
     "attempts": "console.cli.attempts:attempts",

@@ -117,18 +117,28 @@ def _patterns(text: str) -> tuple[str, ...]:
     return tuple(check_pattern(part.strip()) for part in text.split(",") if part.strip())
 
 
-def _secret(text: str) -> str:
-    """`@FILE` and `-` keep a secret out of the shell's history and of the process list."""
+def read_hidden(text: str, what: str) -> str:
+    """A secret as it was given, from the file that `@FILE` names, or from standard input for `-`: the last two keep it
+    out of the shell's history and of the process list.
+
+    Raises:
+        InvalidInputError: the file cannot be read; `what` says what it should hold.
+    """
     if text == "-":
-        text = sys.stdin.readline().strip()
-    elif text.startswith("@"):
-        try:
-            with click.open_file(text[1:], "r", encoding="utf-8") as file:
-                text = file.read(1000).strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not text"
-            raise InvalidInputError(f"secret file {text[1:]!r}: {reason}") from None
-    return check_secret(text)
+        return sys.stdin.readline().strip()
+    if not text.startswith("@"):
+        return text
+    try:
+        with click.open_file(text[1:], "r", encoding="utf-8") as file:
+            held: str = file.read(5000)
+            return held.strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise InvalidInputError(f"{what} file {text[1:]!r}: {reason}") from None
+
+
+def _secret(text: str) -> str:
+    return check_secret(read_hidden(text, "secret"))
 
 
 def _cidr(text: str) -> str:

@@ -13,6 +13,8 @@ from console.domain.endpoint import Endpoint
 from console.domain.event import Event, EventRow
 from console.domain.ids import format_number
 from console.domain.operation import Operation
+from console.domain.pacing import Pace
+from console.domain.policy import DeliveryPolicy
 from console.domain.rates import Bucket
 from console.domain.signing import KEY_PREFIX, SECRET_PREFIX
 from console.domain.status import EngineStatus, Gauge
@@ -21,8 +23,8 @@ Record = dict[str, Any]
 
 GAUGE_FIELDS = ("pending", "sending", "delivered", "failed", "cancelled")
 ENDPOINT_FIELDS = (
-    "id", "name", "url", "types", "state", "state_reason", "state_since", "schedule_s", "timeout_s", "max_in_flight",
-    "headers", "secrets", "created_at", "version",
+    "id", "name", "url", "types", "state", "state_reason", "state_since", "probe_at", "trips", "pace", "policy", "own",
+    "secrets", "created_at", "version",
 )  # fmt: skip
 ENDPOINT_ROW_FIELDS = (
     *ENDPOINT_FIELDS, *GAUGE_FIELDS, "last_success_at", "last_failure_at", "last_failure_cause", "last_failure_detail"
@@ -80,6 +82,24 @@ def shown_headers(headers: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]
     return [(name, REDACTED if is_secret_header(name) else value) for name, value in headers]
 
 
+def policy_name(field: str) -> str:
+    """A part of a policy as records and lists name it."""
+    return field.removesuffix("_s")
+
+
+def policy_record(policy: DeliveryPolicy) -> Record:
+    """The parts as text that a command takes, but for secrets, which are redacted."""
+    from console.domain.policy_parts import shown_policy
+
+    return {**shown_policy(policy), "headers": [list(field) for field in shown_headers(policy.headers)]}
+
+
+def pace_record(pace: Pace | None) -> Record | None:
+    if pace is None:
+        return None
+    return {"per_s": pace.per_s, "ramp_s": pace.ramp_s, "since": iso(pace.since_ms)}
+
+
 def endpoint_record(endpoint: Endpoint) -> Record:
     return {
         "id": endpoint.id,
@@ -89,10 +109,11 @@ def endpoint_record(endpoint: Endpoint) -> Record:
         "state": endpoint.state.value,
         "state_reason": endpoint.state_reason,
         "state_since": iso(endpoint.state_since_ms),
-        "schedule_s": list(endpoint.policy.schedule_s),
-        "timeout_s": endpoint.policy.timeout_s,
-        "max_in_flight": endpoint.policy.max_in_flight,
-        "headers": [list(field) for field in shown_headers(endpoint.policy.headers)],
+        "probe_at": iso(endpoint.probe_at_ms),
+        "trips": endpoint.trips,
+        "pace": pace_record(endpoint.pace),
+        "policy": policy_record(endpoint.policy),
+        "own": sorted(policy_name(field) for field in endpoint.own),
         "secrets": [redacted_secret(secret) for secret in endpoint.secrets],
         "created_at": iso(endpoint.created_at_ms),
         "version": endpoint.version,

@@ -11,6 +11,8 @@ from console.domain.event import EventRow
 from console.domain.ids import EndpointId, format_number
 from console.domain.operation import Operation
 from console.domain.outcome import PLAIN_WORDS, Headers
+from console.domain.policy import BUILT_IN, POLICY_FIELDS, DeliveryPolicy
+from console.domain.policy_parts import PARTS
 from console.domain.status import Gauge
 from console.ui.format import (
     ABSENT,
@@ -98,9 +100,7 @@ def print_endpoint(endpoint: Endpoint, gauge: Gauge, now_ms: int) -> None:
             (f"{endpoint.state}, {age(now_ms, endpoint.state_since_ms)}{reason}", _ENDPOINT_STYLES[endpoint.state]),
         ),
         ("types", ", ".join(endpoint.types)),
-        ("schedule", ", ".join(duration(wait * 1000) if wait else "at once" for wait in policy.schedule_s)),
-        ("timeout", duration(policy.timeout_s * 1000)),
-        ("max in flight", str(policy.max_in_flight)),
+        *_policy_facts(policy, endpoint.own),
         ("secrets", ", ".join(redacted_secret(secret) for secret in endpoint.secrets)),
         *(("header", f"{name}: {value}") for name, value in shown_headers(policy.headers)),
         ("pending", exact(gauge.pending)),
@@ -114,6 +114,20 @@ def print_endpoint(endpoint: Endpoint, gauge: Gauge, now_ms: int) -> None:
     if gauge.last_failure_detail:
         facts.insert(-1, ("", gauge.last_failure_detail))
     print_facts(facts)
+
+
+def _policy_facts(policy: DeliveryPolicy, own: frozenset[str]) -> list[tuple[str, Cell]]:
+    """What the endpoint says itself stands out; what follows the default of all does not."""
+    return [
+        (part.flag, (part.show(getattr(policy, part.field)), None if part.field in own else "muted")) for part in PARTS
+    ]
+
+
+def print_policy(policy: DeliveryPolicy) -> None:
+    """The default policy; what is as built in does not stand out."""
+    own = frozenset(field for field in POLICY_FIELDS if getattr(policy, field) != getattr(BUILT_IN, field))
+    headers: list[tuple[str, Cell]] = [("header", f"{name}: {value}") for name, value in shown_headers(policy.headers)]
+    print_facts([*_policy_facts(policy, own), *headers])
 
 
 def print_events(rows: Sequence[EventRow]) -> None:

@@ -70,12 +70,33 @@ def parse_duration_s(text: str) -> float:
 
 
 def parse_schedule_s(text: str) -> tuple[float, ...]:
-    """`0,5s,5m,30m`: durations separated by commas.
+    """`0,5s,5m,30m`: durations separated by commas; or `exponential:first=5s,factor=2,cap=2h,tries=10`.
 
     Raises:
         InvalidInputError
     """
+    kind, colon, rest = text.strip().partition(":")
+    if colon and kind.strip().lower() == "exponential":
+        return check_schedule(_exponential(rest))
     return check_schedule(tuple(parse_duration_s(part) for part in text.split(",")))
+
+
+def _exponential(text: str) -> tuple[float, ...]:
+    """At once, then waits that grow by `factor` from `first` up to `cap`, `tries` tries in all."""
+    given = {"first": "5s", "factor": "2", "cap": "24h", "tries": "10"}
+    for item in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, value = item.partition("=")
+        if name not in given or not equals:
+            raise InvalidInputError(f"schedule {item[:40]!r}: write exponential:first=5s,factor=2,cap=2h,tries=10")
+        given[name] = value
+    first_s, cap_s = parse_duration_s(given["first"]), parse_duration_s(given["cap"])
+    try:
+        factor, tries = float(given["factor"]), int(given["tries"])
+    except ValueError:
+        raise InvalidInputError(f"schedule {text[:60]!r}: factor and tries are numbers") from None
+    if not 1 <= factor <= 10 or not 1 <= tries <= 50:
+        raise InvalidInputError(f"schedule {text[:60]!r}: a factor of 1 to 10 and 1 to 50 tries are allowed")
+    return (0.0, *(min(first_s * factor**i, cap_s) for i in range(tries - 1)))
 
 
 def first_attempt_at_ms(schedule_s: tuple[float, ...], accepted_at_ms: int) -> int:

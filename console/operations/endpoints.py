@@ -6,6 +6,7 @@ from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
 from console.domain.event import Accepted, NewEvent
 from console.domain.ids import EndpointId, new_endpoint_id
 from console.domain.operation import OperationKind
+from console.domain.policy import DeliveryPolicy
 from console.store.protocol import Store
 
 TEST_EVENT_TYPE = "webhook.test"
@@ -53,6 +54,21 @@ def edit_endpoint(
             now_ms=now_ms,
         )
     return endpoint
+
+
+def edit_defaults(store: Store, policy: DeliveryPolicy, *, actor: str, now_ms: int, changed: str) -> None:
+    """Replace the policy of endpoints that say nothing themselves; `changed` names the parts for the audit log."""
+    with store.transaction():
+        store.set_policy_defaults(policy, now_ms)
+        _record(
+            store,
+            OperationKind.DEFAULTS_EDIT,
+            actor=actor,
+            target="all endpoints",
+            reason=None,
+            result=changed,
+            now_ms=now_ms,
+        )
 
 
 def pause_endpoint(

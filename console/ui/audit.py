@@ -27,7 +27,7 @@ _WHAT: dict[OperationKind, str] = {
 
 def what_words(operation: Operation) -> str:
     """What was done, in a word."""
-    return _WHAT[operation.kind]
+    return _WHAT.get(operation.kind) or operation.kind.replace("_", " ")
 
 
 def result_cell(operation: Operation) -> Cell:

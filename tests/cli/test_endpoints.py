@@ -40,7 +40,7 @@ def test_add_takes_every_option(console: CommandLine, store: Store, tmp_path: Pa
         *("--max-in-flight", "3", "--header", "X-A=1", "--header", "Authorization=Bearer abcdef", "--json"),
     )
     assert added.record["new_secret"] is None
-    assert ["Authorization", "[redacted]"] in added.record["headers"]
+    assert ["Authorization", "[redacted]"] in added.record["policy"]["headers"]
     (endpoint,) = store.endpoints()
     assert endpoint.types == ("invoice.*", "lead.new")
     assert endpoint.secrets == (SECRET,)
