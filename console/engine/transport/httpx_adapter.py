@@ -6,8 +6,14 @@ connection has none of them, keeps connections of two names on one address apart
 Kept-alive connections. httpcore tells when a request opens a connection, so one that broke on a kept-alive connection
 before any byte of an answer, within STALE_WITHIN_S, is repeated once on a connection that is certainly new.
 
-A known limit: bytes that a receiver sends after the end of its answer are taken by httpcore for the answer to the next
-request on that connection. hyper closes such a connection.
+Bytes that a receiver sends after the end of its answer would be taken by httpcore for the answer to the next request,
+so a connection that has some is closed, as hyper does.
+
+HTTP/1.1 alone is spoken, whatever the profile says: httpx needs the package `h2` for HTTP/2, which is no dependency.
+
+Behind a proxy the address that is checked and pinned is the proxy's, as with the default adapter: what is said there of
+what the guard can vouch for holds here. An https receiver given as an IPv6 address cannot be reached through a proxy:
+httpcore writes the CONNECT line without the brackets.
 """
 
 import asyncio
@@ -18,12 +24,21 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import httpx
 
 from console.domain.clock import Clock
-from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, Cause, Failure, Outcome, Request, Response
-from console.engine.transport.guard import AddressGuard, Refusal
+from console.domain.outcome import (
+    DEFAULT_PROFILE,
+    RESPONSE_BODY_CAP_BYTES,
+    Cause,
+    Failure,
+    Outcome,
+    Request,
+    Response,
+)
+from console.engine.transport.guard import Addresses, AddressGuard, Refusal
 from console.engine.transport.httpx_causes import classify
 from console.engine.transport.limits import (
     MAX_ADDRESSES_TRIED,
@@ -32,30 +47,62 @@ from console.engine.transport.limits import (
     POOL_MAX_IDLE,
     READ_LIMIT_BYTES,
     STALE_WITHIN_S,
+    keep_headers,
 )
+from console.engine.transport.profiles import DIRECT, Route, Routes
 
 
 class _Exchange:
     """What is known of one try while it runs."""
 
-    __slots__ = ("address", "answered", "connecting", "opened", "started_s")
+    __slots__ = (
+        "address",
+        "answered",
+        "connect_s",
+        "connecting",
+        "ends_s",
+        "opened",
+        "started_s",
+        "timer",
+        "tunnelling",
+    )
 
-    def __init__(self, started_s: float, address: str) -> None:
+    def __init__(self, started_s: float, address: str, connect_s: float) -> None:
         self.started_s = started_s
         self.address = address
+        self.connect_s = connect_s
+        self.timer = asyncio.timeout(None)
+        self.ends_s: float | None = None
+        """When the total is over, on the loop's clock."""
         self.opened = False
         """A connection was opened for it, rather than taken from the pool."""
         self.connecting = False
+        self.tunnelling = False
+        """The proxy was asked for a tunnel and has not opened it yet."""
         self.answered = False
 
-    async def trace(self, event: str, _info: object) -> None:
+    async def trace(self, event: str, info: dict[str, Any]) -> None:
         """Called by httpcore at each step."""
         if event == "connection.connect_tcp.started":
             self.opened = self.connecting = True
+            self._end_within(self.connect_s)
+        elif event == "proxy.start_tls.started":
+            self.tunnelling = False
+        elif self.tunnelling:
+            return
         elif event == "http11.send_request_headers.started":
-            self.connecting = False
+            if info["request"].method == b"CONNECT":
+                self.tunnelling = True
+            else:
+                self.connecting = False
+                self.timer.reschedule(self.ends_s)
         elif event == "http11.receive_response_headers.complete":
             self.answered = True
+
+    def _end_within(self, seconds: float) -> None:
+        ends_s = asyncio.get_running_loop().time() + seconds
+        if self.ends_s is None or ends_s < self.ends_s:
+            self.timer.reschedule(ends_s)
 
 
 class _Origin:
@@ -84,6 +131,8 @@ class _Origin:
             try:
                 yield one
             finally:
+                if _has_left_over(one):
+                    await one.aclose()
                 self.idle.append((now_s() + POOL_IDLE_S, one))
                 if self._closed or len(self.idle) > POOL_MAX_IDLE:
                     await self.idle.popleft()[1].aclose()
@@ -116,8 +165,11 @@ class HttpxTransport:
         self._guard = guard
         self._now_s = clock.monotonic_s
         self._injected = transport
+        self._extra_ca_file = extra_ca_file
         self._tls = _tls_context(extra_ca_file)
-        self._origins: OrderedDict[tuple[bytes, str], _Origin] = OrderedDict()
+        self._tls_of_route: WeakKeyDictionary[Route, ssl.SSLContext] = WeakKeyDictionary()
+        self._routes = Routes()
+        self._origins: OrderedDict[tuple[bytes, str, Route], _Origin] = OrderedDict()
 
     async def send(self, request: Request) -> Outcome:
         started_s = self._now_s()
@@ -128,18 +180,26 @@ class HttpxTransport:
                 raise ValueError("not an http or https URL")
         except (httpx.InvalidURL, ValueError) as error:
             return self._failure(Cause.PROTOCOL, f"the URL cannot be used: {error}", started_s, None)
-        addresses = self._guard.cached(host)
-        if addresses is None:
-            addresses = await self._guard.check(host, timeout_s=request.connect_timeout_s)
+        route = DIRECT if request.profile is DEFAULT_PROFILE else self._routes.find(request.profile, started_s)
+        if isinstance(route, Route) and route.proxy is not None:
+            route = self._guard.check_unresolved(host) or route
+        if isinstance(route, Refusal):
+            return self._failure(route.cause, route.detail, started_s, None)
+        addresses = await self._addresses(host if route.proxy is None else route.proxy.host, request)
         if isinstance(addresses, Refusal):
-            return self._failure(addresses.cause, addresses.detail, started_s, None)
+            detail = addresses.detail if route.proxy is None else f"the proxy: {addresses.detail}"
+            return self._failure(addresses.cause, detail, started_s, None)
         for address in addresses[:MAX_ADDRESSES_TRIED]:
-            outcome = await self._try_address(request, url, address, started_s)
+            outcome = await self._try_address(request, url, route, address, started_s)
             if not isinstance(outcome, Failure) or outcome.cause not in (Cause.REFUSED, Cause.TIMEOUT_CONNECT):
                 break
             if self._now_s() - started_s >= request.total_timeout_s:
                 break
         return outcome
+
+    async def _addresses(self, host: str, request: Request) -> Addresses | Refusal:
+        known = self._guard.cached(host)
+        return known if known is not None else await self._guard.check(host, timeout_s=request.connect_timeout_s)
 
     async def aclose(self) -> None:
         """Close every idle connection. Sends in flight end as they would have."""
@@ -148,16 +208,23 @@ class HttpxTransport:
         for origin in origins:
             await origin.aclose()
 
-    async def _try_address(self, request: Request, url: httpx.URL, address: str, started_s: float) -> Outcome:
-        origin = await self._origin(url, address)
-        exchange = _Exchange(self._now_s(), address)
+    async def _try_address(
+        self, request: Request, url: httpx.URL, route: Route, address: str, started_s: float
+    ) -> Outcome:
+        try:
+            origin = await self._origin(url, route, address)
+        except (ssl.SSLError, OSError) as error:
+            # The file was good when the route was made, and no longer is.
+            name = "" if route.identity is None else route.identity.certificate
+            return self._failure(Cause.TLS, f"client certificate {name} cannot be read: {error}", started_s, None)
+        exchange = _Exchange(self._now_s(), address, request.connect_timeout_s)
         async with origin.connection(self._now_s, fresh=False) as connection:
-            outcome = await self._exchange(connection, request, url, exchange, started_s)
+            outcome = await self._exchange(connection, request, url, route, exchange, started_s)
         if not self._is_stale(exchange, outcome):
             return outcome
-        exchange = _Exchange(self._now_s(), address)
+        exchange = _Exchange(self._now_s(), address, request.connect_timeout_s)
         async with origin.connection(self._now_s, fresh=True) as connection:
-            again = await self._exchange(connection, request, url, exchange, started_s)
+            again = await self._exchange(connection, request, url, route, exchange, started_s)
         if isinstance(again, Failure) and isinstance(outcome, Failure):
             # The first request may have been acted on, so its cause stays even when the second was refused.
             detail = f"{outcome.detail}; again on a new connection: {again.detail}"
@@ -179,26 +246,29 @@ class HttpxTransport:
         connection: httpx.AsyncBaseTransport,
         request: Request,
         url: httpx.URL,
+        route: Route,
         exchange: _Exchange,
         started_s: float,
     ) -> Outcome:
-        left_s = request.total_timeout_s - (self._now_s() - started_s)
         place = f"{url.host}:{url.port or {'http': 80, 'https': 443}[url.scheme]}"
+        if route.proxy is not None:
+            place += f" through the proxy {route.proxy.place}"
+        exchange.ends_s = asyncio.get_running_loop().time() + request.total_timeout_s - (self._now_s() - started_s)
+        exchange.timer = asyncio.timeout_at(exchange.ends_s)
         try:
-            async with asyncio.timeout(left_s):
-                wire = self._wire_request(request, url, exchange)
+            async with exchange.timer:
+                wire = self._wire_request(request, url, route, exchange)
                 return await self._answer(
                     await connection.handle_async_request(wire), exchange.address, started_s, place
                 )
         except TimeoutError:
-            if exchange.connecting:
-                return self._failure(
-                    Cause.TIMEOUT_CONNECT, f"{place}: no connection in time", started_s, exchange.address
-                )
-            return self._failure(Cause.TIMEOUT_READ, f"{place}: no whole answer in time", started_s, exchange.address)
+            cause = Cause.TIMEOUT_CONNECT if exchange.connecting else Cause.TIMEOUT_READ
+            detail = "no connection in time" if exchange.connecting else "no whole answer in time"
         except (httpx.TransportError, httpx.InvalidURL, ssl.SSLError, OSError, ValueError) as error:
             cause, detail = classify(error)
-            return self._failure(cause, f"{place}: {detail}", started_s, exchange.address)
+            if exchange.tunnelling and cause is not Cause.TIMEOUT_CONNECT:
+                cause, detail = Cause.REFUSED, f"the proxy opened no tunnel: {detail}"
+        return self._failure(cause, f"{place}: {detail}", started_s, exchange.address)
 
     async def _answer(self, answer: httpx.Response, address: str, started_s: float, place: str) -> Outcome:
         """Reads up to the cap and lets go of the connection. Raises what httpx raises."""
@@ -218,7 +288,9 @@ class HttpxTransport:
             await answer.aclose()
         return Response(
             status=answer.status_code,
-            headers=tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw),
+            headers=keep_headers(
+                tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers.raw)
+            ),
             body=bytes(body[:RESPONSE_BODY_CAP_BYTES]),
             body_truncated=len(body) > RESPONSE_BODY_CAP_BYTES,
             first_byte_ms=(first_byte_s - started_s) * 1000,
@@ -226,7 +298,7 @@ class HttpxTransport:
             remote_address=address,
         )
 
-    def _wire_request(self, request: Request, url: httpx.URL, exchange: _Exchange) -> httpx.Request:
+    def _wire_request(self, request: Request, url: httpx.URL, route: Route, exchange: _Exchange) -> httpx.Request:
         headers = [("host", url.netloc.decode("ascii")), *request.headers]
         if url.userinfo and not any(name.lower() == "authorization" for name, _ in request.headers):
             credentials = b64encode(f"{url.username}:{url.password}".encode()).decode("ascii")
@@ -234,19 +306,20 @@ class HttpxTransport:
         timeouts = {"connect": request.connect_timeout_s, "read": None, "write": None, "pool": None}
         extensions: dict[str, Any] = {"timeout": timeouts, "trace": exchange.trace}
         host = url.raw_host.decode("ascii")
-        if self._injected is None:
+        if self._injected is None and route.proxy is None:
             url = url.copy_with(host=exchange.address)
             if url.raw_host.decode("ascii") != host:
                 extensions["sni_hostname"] = host.rstrip(".")
-        return httpx.Request("POST", url, headers=headers, content=request.body, extensions=extensions)
+        return httpx.Request(request.method, url, headers=headers, content=request.body, extensions=extensions)
 
-    async def _origin(self, url: httpx.URL, address: str) -> _Origin:
-        key = (url.raw_scheme + b"://" + url.netloc, address)
+    async def _origin(self, url: httpx.URL, route: Route, address: str) -> _Origin:
+        key = (url.raw_scheme + b"://" + url.netloc, address, route)
         origin = self._origins.get(key)
         if origin is not None:
             self._origins.move_to_end(key)
             return origin
-        origin = self._origins[key] = _Origin(self._make_connection)
+        tls = self._tls_for(route)
+        origin = self._origins[key] = _Origin(lambda: self._make_connection(route, address, tls))
         if len(self._origins) > MAX_ORIGINS:
             oldest = next(
                 (k for k, known in self._origins.items() if known.in_flight == 0 and known is not origin), None
@@ -255,15 +328,42 @@ class HttpxTransport:
                 await self._origins.pop(oldest).aclose()
         return origin
 
-    def _make_connection(self) -> httpx.AsyncBaseTransport:
+    def _tls_for(self, route: Route) -> ssl.SSLContext:
+        """Raises OSError, of which SSLError is one, when the route's certificate cannot be loaded any more."""
+        if route.identity is None:
+            return self._tls
+        tls = self._tls_of_route.get(route)
+        if tls is None:
+            tls = _tls_context(self._extra_ca_file)
+            tls.load_cert_chain(route.identity.certificate, route.identity.key, password=b"")
+            self._tls_of_route[route] = tls
+        return tls
+
+    def _make_connection(self, route: Route, address: str, tls: ssl.SSLContext) -> httpx.AsyncBaseTransport:
         if self._injected is not None:
             return self._injected
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=POOL_IDLE_S)
-        return httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, http2=False, limits=limits)
+        proxy = None
+        if route.proxy is not None:
+            pinned = httpx.URL(scheme="http", host=address, port=route.proxy.port)
+            auth = None if route.proxy.user is None else (route.proxy.user, route.proxy.password)
+            proxy = httpx.Proxy(pinned, auth=auth)
+        return httpx.AsyncHTTPTransport(verify=tls, trust_env=False, http2=False, limits=limits, proxy=proxy)
 
     def _failure(self, cause: Cause, detail: str, started_s: float, address: str | None) -> Failure:
         total_ms = (self._now_s() - started_s) * 1000
         return Failure(cause=cause, detail=" ".join(detail.split()), total_ms=total_ms, remote_address=address)
+
+
+def _has_left_over(transport: httpx.AsyncBaseTransport) -> bool:
+    """Whether bytes came after the end of the last answer. Only httpcore's insides tell: nothing public does."""
+    for connection in getattr(getattr(transport, "_pool", None), "connections", ()):
+        one = getattr(connection, "_connection", None)
+        # A tunnel has one more layer.
+        state = getattr(one, "_h11_state", None) or getattr(getattr(one, "_connection", None), "_h11_state", None)
+        if state is not None and state.trailing_data[0]:
+            return True
+    return False
 
 
 def _tls_context(extra_ca_file: Path | None) -> ssl.SSLContext:

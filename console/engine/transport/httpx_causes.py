@@ -9,6 +9,7 @@ import httpx
 from console.domain.outcome import Cause
 
 _UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH)
+_TOO_LARGE_WORDS = ("receive buffer too long",)
 _CLOSED_WORDS = ("server disconnected", "peer closed connection")
 
 
@@ -23,8 +24,12 @@ def classify(error: Exception) -> tuple[Cause, str]:
             return Cause.TIMEOUT_CONNECT, "no connection in time"
         case httpx.TimeoutException():
             return Cause.TIMEOUT_READ, "no whole answer in time"
+        case httpx.ProxyError():
+            return Cause.REFUSED, f"it answered {detail}"
         case httpx.ConnectError():
             return _classify_connect(below, tls), detail
+        case httpx.RemoteProtocolError() if any(word in str(error).lower() for word in _TOO_LARGE_WORDS):
+            return Cause.BODY_TOO_LARGE, "the answer's headers are too large"
         case httpx.RemoteProtocolError():
             closed = any(word in str(error).lower() for word in _CLOSED_WORDS)
             return (Cause.RESET if closed else Cause.PROTOCOL), detail

@@ -43,7 +43,7 @@ class Identity:
     pem: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Route:
     """A profile made ready. Compared by identity, which makes it a cheap key: connections of two routes are never
     shared, and a changed certificate makes a new route."""

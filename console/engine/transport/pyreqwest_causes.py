@@ -12,6 +12,7 @@ _CONNECT = "client error (Connect)"
 _LATE_WORDS = ("timed out", "deadline has elapsed")
 _TLS_WORDS = ("certificate", "tls", "handshake", "fatal alert", "corrupt message", "invalid peer")
 _RESET_WORDS = ("connection closed before message completed", "connection reset", "broken pipe", "end of file", "eof")
+_TOO_LARGE_WORDS = ("message head is too large", "over limit")
 _UNREACHABLE_WORDS = ("unreachable", "no route to host")
 
 
@@ -31,6 +32,8 @@ def classify(error: DetailedPyreqwestError) -> tuple[Cause, str]:
         return Cause.TIMEOUT_READ, "no whole answer in time"
     if "fatal alert" in text:
         return Cause.TLS, detail
+    if any(word in text for word in _TOO_LARGE_WORDS):
+        return Cause.BODY_TOO_LARGE, f"the answer's headers are too large or too many ({detail})"
     if any(word in text for word in _RESET_WORDS):
         return Cause.RESET, detail
     return Cause.PROTOCOL, detail
@@ -45,7 +48,7 @@ def closed_unanswered(error: DetailedPyreqwestError) -> bool:
 def _classify_connect(text: str) -> Cause:
     if "dns error" in text:
         return Cause.DNS
-    if "refused" in text:
+    if "refused" in text or ("tunnel error" in text and "underlying connection" not in text):
         return Cause.REFUSED
     if any(word in text for word in _TLS_WORDS):
         return Cause.TLS
