@@ -51,7 +51,7 @@ CREATE TABLE deliveries (
   last_status INTEGER,
   last_attempt_at INTEGER,
   created_at INTEGER NOT NULL,
-  updated_at INTEGER NOT NULL, order_key TEXT, operation INTEGER REFERENCES operations (id),
+  updated_at INTEGER NOT NULL, order_key TEXT, operation INTEGER REFERENCES operations (id), state_before TEXT, due_before INTEGER,
   CHECK ((state = 'pending') = (next_attempt_at IS NOT NULL))
 ) STRICT;
 CREATE TABLE endpoints (
@@ -129,7 +129,7 @@ CREATE TABLE operations (
   finished_at INTEGER,
   done INTEGER NOT NULL DEFAULT 0,
   result TEXT
-, plan TEXT CHECK (json_valid(plan)), total INTEGER, position INTEGER NOT NULL DEFAULT 0, cancelled_by TEXT) STRICT;
+, plan TEXT CHECK (json_valid(plan)), total INTEGER, position INTEGER NOT NULL DEFAULT 0, cancelled_by TEXT, rate REAL, paced_until REAL) STRICT;
 CREATE TABLE rates (
   width INTEGER NOT NULL,
   bucket INTEGER NOT NULL,
@@ -150,6 +150,7 @@ CREATE INDEX attempts_endpoint ON attempts (endpoint, id);
 CREATE INDEX attempts_failed ON attempts (id) WHERE cause IS NOT NULL;
 CREATE INDEX deliveries_due ON deliveries (endpoint, next_attempt_at) WHERE state = 'pending';
 CREATE INDEX deliveries_event ON deliveries (event);
+CREATE INDEX deliveries_operation ON deliveries (operation, id) WHERE operation IS NOT NULL;
 CREATE INDEX deliveries_ordered ON deliveries (endpoint, order_key, id)
   WHERE order_key IS NOT NULL AND state IN ('pending', 'sending', 'failed');
 CREATE INDEX deliveries_sending ON deliveries (id) WHERE state = 'sending';

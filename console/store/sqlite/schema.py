@@ -180,6 +180,9 @@ ALTER TABLE endpoints ADD COLUMN permitted_url TEXT;
 
 ALTER TABLE deliveries ADD COLUMN order_key TEXT;
 ALTER TABLE deliveries ADD COLUMN operation INTEGER REFERENCES operations (id);
+ALTER TABLE deliveries ADD COLUMN state_before TEXT;
+ALTER TABLE deliveries ADD COLUMN due_before INTEGER;
+CREATE INDEX deliveries_operation ON deliveries (operation, id) WHERE operation IS NOT NULL;
 CREATE INDEX deliveries_ordered ON deliveries (endpoint, order_key, id)
   WHERE order_key IS NOT NULL AND state IN ('pending', 'sending', 'failed');
 
@@ -189,6 +192,9 @@ ALTER TABLE operations ADD COLUMN plan TEXT CHECK (json_valid(plan));
 ALTER TABLE operations ADD COLUMN total INTEGER;
 ALTER TABLE operations ADD COLUMN position INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE operations ADD COLUMN cancelled_by TEXT;
+ALTER TABLE operations ADD COLUMN rate REAL;
+ALTER TABLE operations ADD COLUMN paced_until REAL;
+UPDATE operations SET finished_at = started_at, result = 'interrupted' WHERE finished_at IS NULL;
 CREATE INDEX operations_open ON operations (id) WHERE finished_at IS NULL;
 
 CREATE TABLE alert_rules (
