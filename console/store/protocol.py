@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from console.domain.delivery import Attempt, Delivery, Exchange
+from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
 from console.domain.event import Accepted, Event, EventRow, NewEvent
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
@@ -20,6 +20,7 @@ from console.domain.operation import Operation, OperationKind
 from console.domain.outcome import Cause
 from console.domain.policy import DeliveryPolicy
 from console.domain.rates import Bucket
+from console.domain.retention import Cutoffs, Dropped, Found, Phase, Retention, Space
 from console.domain.status import EngineStatus, Gauge
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
 
@@ -128,6 +129,14 @@ class Reading(Protocol):
         """Newest first."""
         ...
 
+    def operation(self, operation_id: OperationId) -> Operation:
+        """Raises UnknownReferenceError."""
+        ...
+
+    def open_operations(self) -> list[Operation]:
+        """Bulk operations that are not at their end, oldest first."""
+        ...
+
     def engine_status(self) -> EngineStatus | None:
         """None when no engine has ever run on this store."""
         ...
@@ -140,19 +149,35 @@ class Reading(Protocol):
 class Steering(Protocol):
     """What operators change; `console.operations` is the only caller."""
 
-    def retry_deliveries(
-        self, where: DeliveryFilter, *, now_ms: int, limit: int, after: DeliveryId | None = None
-    ) -> tuple[int, DeliveryId | None]:
-        """Make matching deliveries due now, oldest first, at most `limit`; those being sent are left alone.
+    def begin_bulk(
+        self,
+        kind: OperationKind,
+        where: DeliveryFilter,
+        *,
+        undoes: OperationId | None = None,
+        rate_per_s: float | None,
+        actor: str,
+        target: str,
+        reason: str | None,
+        now_ms: int,
+    ) -> Operation:
+        """Begin a retry, cancel, skip or undo of deliveries; `advance_operation` carries it on.
 
-        Returns how many were, and the last one looked at: call again with it as `after`, until it is None.
+        It is for those that are there now and match when it comes to them: a retry leaves out what was tried since, and
+        what is being sent then is left alone. They are counted before the write lock is taken.
         """
         ...
 
-    def cancel_deliveries(
-        self, where: DeliveryFilter, *, now_ms: int, limit: int, after: DeliveryId | None = None
-    ) -> tuple[int, DeliveryId | None]:
-        """As `retry_deliveries`, for those that are pending or failed."""
+    def advance_operation(self, operation_id: OperationId, *, limit: int, now_ms: int) -> Operation:
+        """Carry a bulk operation on by one piece, at most `limit` deliveries and as many as its rate allows now.
+
+        One transaction: whoever calls it, and however often one dies between two calls, each delivery is moved once,
+        oldest first. One that has ended is answered as it is. Raises UnknownReferenceError.
+        """
+        ...
+
+    def cancel_operation(self, operation_id: OperationId, *, actor: str, now_ms: int) -> Operation:
+        """End an open bulk operation where it is; any other is answered as it is. Raises UnknownReferenceError."""
         ...
 
     def begin_operation(
@@ -215,7 +240,47 @@ class EngineStore(Protocol):
         ...
 
 
-class Store(Intake, Endpoints, Reading, Steering, EngineStore, Protocol):
+class Retaining(Protocol):
+    """How old things go; `console.operations.retention` is the only caller."""
+
+    def retention(self) -> Retention:
+        """What an operator has set, else what is built in."""
+        ...
+
+    def set_retention(self, retention: Retention, now_ms: int) -> None:
+        """Raises InvalidInputError."""
+        ...
+
+    def space(self) -> Space:
+        """What the store takes on disk; microseconds."""
+        ...
+
+    def find_old(self, phase: Phase, cutoffs: Cutoffs, *, after: int, limit: int) -> Found:
+        """Look at the `limit` rows that follow number `after`, oldest first, for what may go. Reads only."""
+        ...
+
+    def drop_old(self, phase: Phase, ids: tuple[int, ...], cutoffs: Cutoffs) -> Dropped:
+        """Delete what was found, with all that belongs to it, where the cutoffs still allow it.
+
+        The newest delivery, attempt and event always stay, so that no number is given twice. Gauges count what is
+        there; rates are history and stay.
+        """
+        ...
+
+    def drop_causes(self, *, before_s: int) -> int:
+        """Delete counts of causes of whole minutes before a time, some at once. Returns how many."""
+        ...
+
+    def give_back(self, pages: int) -> int:
+        """Return free pages of the file to the file system. Returns how many were."""
+        ...
+
+    def count_old(self, cutoffs: Cutoffs) -> dict[DeliveryState, int]:
+        """How many deliveries may go now. Looks at every delivery."""
+        ...
+
+
+class Store(Intake, Endpoints, Reading, Steering, EngineStore, Retaining, Protocol):
     """The whole of it."""
 
     @property

@@ -6,10 +6,11 @@ from console.store.sqlite.endpoints import EndpointQueries
 from console.store.sqlite.engine import EngineQueries
 from console.store.sqlite.intake import IntakeQueries
 from console.store.sqlite.reading import ReadingQueries
+from console.store.sqlite.retaining import RetainingQueries
 from console.store.sqlite.steering import SteeringQueries
 
 
-class SqliteStore(IntakeQueries, EndpointQueries, ReadingQueries, SteeringQueries, EngineQueries):
+class SqliteStore(IntakeQueries, EndpointQueries, ReadingQueries, SteeringQueries, EngineQueries, RetainingQueries):
     """A store in one SQLite file. See `console.store.protocol.Store`."""
 
 
