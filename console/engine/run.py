@@ -7,7 +7,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
@@ -19,11 +19,12 @@ from console.config import EngineSettings
 from console.domain.addresses import AddressPolicy
 from console.domain.clock import Clock, SystemClock
 from console.domain.errors import ConfigError, EngineRunningError
+from console.engine.chores import chores
 from console.engine.dispatcher import Dispatcher
 from console.engine.lock import EngineLock
 from console.engine.logs import LogFormat, make_log
 from console.engine.schedule import Schedule
-from console.engine.supervisor import Supervisor
+from console.engine.supervisor import Chore, Supervisor
 from console.engine.transport import TransportKind, make_transport
 from console.engine.transport.guard import AddressGuard
 from console.engine.transport.seam import Transport
@@ -102,7 +103,10 @@ async def _serve(settings: EngineSettings, policy: AddressPolicy, log: Filtering
     transport = _make_transport(settings, guard, clock)
     reader = open_store(settings.store, read_only=True)
     try:
-        await _deliver(settings, writer, reader, transport, clock, log)
+        # Before this engine takes over: the last one's heartbeat tells for how long there was none.
+        before = reader.engine_status()
+        with chores(settings.store, before=before, writer=writer, clock=clock, log=log) as beside:
+            await _deliver(settings, writer, reader, transport, clock, log, beside)
     finally:
         reader.close()
         await transport.aclose()
@@ -130,6 +134,7 @@ async def _deliver(
     transport: Transport,
     clock: Clock,
     log: FilteringBoundLogger,
+    beside: Sequence[Chore],
 ) -> None:
     epoch = await writer.do(
         lambda store: store.take_over(
@@ -146,6 +151,7 @@ async def _deliver(
         epoch=epoch,
         drain_s=settings.drain_s,
         log=log,
+        chores=beside,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

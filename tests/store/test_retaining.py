@@ -44,11 +44,11 @@ def accept(store: Store, ids: Sequence[str], now_ms: int = NOW_MS, **given: obje
     store.accept([make_event(id=EventId(i), **given) for i in ids], now_ms)
 
 
-def events(store: Store) -> list[str]:
+def events(store: Store) -> list[EventId]:
     return [row.id for row in store.events(EventFilter(), limit=1000)][::-1]
 
 
-def states(store: Store) -> list[tuple[str, DeliveryState]]:
+def states(store: Store) -> list[tuple[EventId, DeliveryState]]:
     return [(d.event_id, d.state) for d in store.deliveries(DeliveryFilter(), limit=1000)][::-1]
 
 
