@@ -6,7 +6,9 @@ from typing import Any
 from console.domain.delivery import Delivered, Exchange, Failed, Retry, Verdict
 from console.domain.endpoint import Endpoint, EndpointSpec
 from console.domain.event import NewEvent
+from console.domain.filters import DeliveryFilter
 from console.domain.ids import new_endpoint_id
+from console.domain.operation import Operation, OperationKind
 from console.domain.outcome import Cause
 from console.domain.policy import DeliveryPolicy
 from console.domain.signing import make_secret
@@ -115,3 +117,32 @@ def claim_one(store: Store, epoch: int, **endpoint: Any) -> Claimed:
     store.accept([make_event()], NOW_MS)
     (claimed,) = claim_all(store, epoch, made)
     return claimed
+
+
+def begin_bulk(
+    store: Store, kind: OperationKind, where: DeliveryFilter | None = None, *, now_ms: int = NOW_MS, **given: Any
+) -> Operation:
+    """A bulk operation straight into the store; none of its deliveries is moved yet."""
+    return store.begin_bulk(
+        kind,
+        where or DeliveryFilter(),
+        **{"rate_per_s": None, "actor": "ada@box", "target": "test", "reason": None, **given},
+        now_ms=now_ms,
+    )
+
+
+def retry_matching(store: Store, where: DeliveryFilter | None = None, *, now_ms: int = NOW_MS) -> int:
+    """Make all that match due, in one piece. Returns how many were."""
+    return _in_one_piece(store, OperationKind.DELIVERY_RETRY, where, now_ms)
+
+
+def cancel_matching(store: Store, where: DeliveryFilter | None = None, *, now_ms: int = NOW_MS) -> int:
+    """Cancel all that match, in one piece. Returns how many were."""
+    return _in_one_piece(store, OperationKind.DELIVERY_CANCEL, where, now_ms)
+
+
+def _in_one_piece(store: Store, kind: OperationKind, where: DeliveryFilter | None, now_ms: int) -> int:
+    begun = begin_bulk(store, kind, where, now_ms=now_ms)
+    ended = store.advance_operation(begun.id, limit=100_000, now_ms=now_ms)
+    assert not ended.is_open
+    return ended.done

@@ -3,7 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from console.domain.ids import OperationId
+from console.domain.filters import DeliveryFilter
+from console.domain.ids import AttemptId, DeliveryId, OperationId
+
+BURST_MS = 250.0
+"""An operation with a rate catches up on at most so much of the time in which nobody carried it on."""
 
 
 class OperationKind(StrEnum):
@@ -15,8 +19,14 @@ class OperationKind(StrEnum):
     ENDPOINT_DISABLE = "endpoint_disable"
     ENDPOINT_TEST = "endpoint_test"
     DEFAULTS_EDIT = "defaults_edit"
+    SECRET_ROTATE = "secret_rotate"
+    SECRET_REVEAL = "secret_reveal"
+    SECRETS_SEAL = "secrets_seal"
+    SECRETS_UNSEAL = "secrets_unseal"
     DELIVERY_RETRY = "delivery_retry"
     DELIVERY_CANCEL = "delivery_cancel"
+    DELIVERY_SKIP = "delivery_skip"
+    DELIVERY_UNDO = "delivery_undo"
     ENGINE_STOP = "engine_stop"
     RETENTION_EDIT = "retention_edit"
     RETENTION_RUN = "retention_run"
@@ -43,3 +53,57 @@ class Operation:
     finished_at_ms: int | None
     done: int
     result: str | None
+    total: int | None = None
+    """How many deliveries it is to move, as counted when it began; None: it is no bulk operation."""
+    rate_per_s: float | None = None
+    """How many deliveries it may move in a second; None: as many as the store takes."""
+    cancelled_by: str | None = None
+    """Who stopped it before its end. What it had done by then stays done."""
+
+    @property
+    def is_bulk(self) -> bool:
+        """It moves deliveries in pieces, and goes on after a crash from where it was."""
+        return self.total is not None
+
+    @property
+    def is_open(self) -> bool:
+        """A bulk operation that is not at its end."""
+        return self.is_bulk and self.finished_at_ms is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BulkPlan:
+    """Which deliveries a bulk operation moves; fixed when it begins, so that it ends."""
+
+    where: DeliveryFilter
+    newest: DeliveryId
+    """Deliveries above it came after the beginning."""
+    newest_attempt: AttemptId
+    """A delivery whose last attempt is above it was tried after the beginning."""
+    sending: tuple[DeliveryId, ...] = ()
+    """Those on the wire at the beginning: what comes of them comes after it."""
+    undoes: OperationId | None = None
+    """The operation that is taken back; `where` is empty then."""
+
+
+def result_words(done: int, total: int, *, stopped: bool) -> str:
+    """What came of a bulk operation: `25 deliveries`, `stopped after 12 of 25 deliveries`."""
+    if stopped:
+        return f"stopped after {done} of {total} {'delivery' if total == 1 else 'deliveries'}"
+    words = f"{done} {'delivery' if done == 1 else 'deliveries'}"
+    return words if done >= total else f"{words}; {total - done} had changed meanwhile"
+
+
+def allowance(rate_per_s: float, paced_until_ms: float, now_ms: int) -> tuple[int, float]:
+    """How many deliveries a rate lets move now, and the time (epoch ms) from which they are counted.
+
+    When n of them were moved, the next call's `paced_until_ms` is that time plus n / rate. Time in which nobody carried
+    the operation on counts for BURST_MS at most, so that an engine that was down for hours does not release a flood,
+    and always for one delivery, so that the slowest rate moves too. A clock that was set back costs no more than that.
+    """
+    longest_ms = max(BURST_MS, 1000 / rate_per_s)
+    waited_ms = now_ms - paced_until_ms
+    if not -1 < waited_ms < longest_ms:
+        waited_ms = longest_ms
+    # What is due to the millisecond must not be lost to binary fractions.
+    return max(0, int(waited_ms * rate_per_s / 1000 + 1e-6)), now_ms - waited_ms

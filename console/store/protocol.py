@@ -137,6 +137,10 @@ class Reading(Protocol):
         """Bulk operations that are not at their end, oldest first."""
         ...
 
+    def count_undoable(self, operation_id: OperationId) -> int:
+        """How many deliveries are still as this retry, cancel or skip left them."""
+        ...
+
     def engine_status(self) -> EngineStatus | None:
         """None when no engine has ever run on this store."""
         ...

@@ -13,18 +13,21 @@ from console.domain.endpoint import EndpointState
 from console.domain.errors import FencedError
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter
 from console.domain.ids import EventId
+from console.domain.operation import OperationKind
 from console.domain.outcome import Cause
 from console.domain.work import Claimed, ClaimOrder
 from console.store import Store, open_store
 from tests.factories import (
     NOW_MS,
     add_endpoint,
+    begin_bulk,
     delivered,
     failed,
     gone,
     make_completed,
     make_event,
     retry,
+    retry_matching,
     start_engine,
 )
 from tests.store import recount
@@ -115,17 +118,15 @@ class StoreMachine(RuleBasedStateMachine):
             lambda d: d.state in states and (endpoint is None or d.endpoint is endpoint), self.now_ms
         )
         where = DeliveryFilter(states=tuple(states), endpoints=(endpoint.id,) if endpoint else ())
-        assert self.store.retry_deliveries(where, now_ms=self.now_ms, limit=10_000) == (expected, None)
+        assert retry_matching(self.store, where, now_ms=self.now_ms) == expected
 
     @rule(states=STATES, limit=st.integers(1, 5))
     def cancel_deliveries(self, states: set[DeliveryState], limit: int) -> None:
-        total, after, first = 0, None, True
-        while first or after is not None:
-            moved, after = self.store.cancel_deliveries(
-                DeliveryFilter(states=tuple(states)), now_ms=self.now_ms, limit=limit, after=after
-            )
-            total, first = total + moved, False
-        assert total == self.model.cancel(lambda d: d.state in states)
+        where = DeliveryFilter(states=tuple(states))
+        operation = begin_bulk(self.store, OperationKind.DELIVERY_CANCEL, where, now_ms=self.now_ms)
+        while operation.is_open:
+            operation = self.store.advance_operation(operation.id, limit=limit, now_ms=self.now_ms)
+        assert operation.done == self.model.cancel(lambda d: d.state in states)
 
     @rule(seconds=st.sampled_from([0.001, 1.0, 5.0, 61.0]))
     def wait(self, seconds: float) -> None:

@@ -12,12 +12,13 @@ import pytest
 from console.domain.delivery import DeliveryState
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
 from console.domain.ids import AttemptId, DeliveryId, EventId
+from console.domain.operation import OperationKind
 from console.domain.outcome import Cause
 from console.domain.work import ClaimOrder
 from console.store import open_store
 from console.store.sqlite.connection import Connection
 from console.store.sqlite.store import SqliteStore
-from tests.factories import NOW_MS, add_endpoint, delivered, make_completed, make_event, start_engine
+from tests.factories import NOW_MS, add_endpoint, begin_bulk, delivered, make_completed, make_event, start_engine
 
 ROWS = 200_000
 FEW = 50_000
@@ -229,10 +230,43 @@ def test_tidying_does_little_work(probe: Probe) -> None:
     assert probe.work_of(lambda: probe.store.tidy(epoch=probe.epoch, now_ms=NOW_MS)) < FEW
 
 
-@pytest.mark.parametrize("action", ["retry", "cancel"])
-def test_a_piece_of_a_bulk_action_does_a_piece_of_the_work(probe: Probe, action: str) -> None:
-    move = probe.store.retry_deliveries if action == "retry" else probe.store.cancel_deliveries
-    where = DeliveryFilter(states=(DeliveryState.FAILED,))
-    plan = probe.plan_of(lambda: move(where, now_ms=NOW_MS, limit=10))
-    assert "INDEX deliveries_troubled" in plan
-    assert probe.work_of(lambda: move(where, now_ms=NOW_MS, limit=10)) < FEW
+BULK = {
+    "retry of failed": (OperationKind.DELIVERY_RETRY, DeliveryFilter(states=(DeliveryState.FAILED,)), "_troubled"),
+    "cancel of failed": (OperationKind.DELIVERY_CANCEL, DeliveryFilter(states=(DeliveryState.FAILED,)), "_troubled"),
+    "retry of an event": (OperationKind.DELIVERY_RETRY, DeliveryFilter(event_id=EventId("evt_9")), "_event"),
+    "cancel of a type": (OperationKind.DELIVERY_CANCEL, DeliveryFilter(type_pattern="lead.*"), ""),
+    "cancel by many ids": (
+        OperationKind.DELIVERY_CANCEL,
+        DeliveryFilter(ids=tuple(DeliveryId(i) for i in range(1, ROWS, 5))),
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BULK)
+def test_a_piece_of_a_bulk_operation_does_a_piece_of_the_work(probe: Probe, name: str) -> None:
+    kind, where, index = BULK[name]
+    operation = begin_bulk(probe.store, kind, where)
+
+    def advance() -> None:
+        probe.store.advance_operation(operation.id, limit=10, now_ms=NOW_MS)
+
+    plan = probe.plan_of(advance)
+    if index:
+        assert f"INDEX deliveries{index}" in plan
+    assert "SCAN deliveries\n" not in plan + "\n"
+    assert probe.work_of(advance) < FEW
+
+
+def test_a_piece_of_an_undo_does_a_piece_of_the_work(probe: Probe) -> None:
+    where = DeliveryFilter(states=(DeliveryState.PENDING,))
+    undone = begin_bulk(probe.store, OperationKind.DELIVERY_CANCEL, where)
+    for _ in range(20):
+        probe.store.advance_operation(undone.id, limit=500, now_ms=NOW_MS)
+    undo = begin_bulk(probe.store, OperationKind.DELIVERY_UNDO, undoes=undone.id)
+
+    def advance() -> None:
+        probe.store.advance_operation(undo.id, limit=10, now_ms=NOW_MS)
+
+    assert "INDEX deliveries_operation (operation=? AND id>?" in probe.plan_of(advance)
+    assert probe.work_of(advance) < FEW

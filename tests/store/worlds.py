@@ -12,6 +12,7 @@ from console.store.protocol import Store
 from tests.factories import (
     NOW_MS,
     add_endpoint,
+    cancel_matching,
     claim_all,
     delivered,
     failed,
@@ -69,7 +70,7 @@ def make_world(store: Store) -> World:
 
 def _cancel_some(store: Store) -> None:
     failed_ones = store.deliveries(DeliveryFilter(troubled=True), limit=3)
-    store.cancel_deliveries(DeliveryFilter(ids=tuple(d.id for d in failed_ones)), now_ms=NOW_MS + 25_000, limit=10)
+    cancel_matching(store, DeliveryFilter(ids=tuple(d.id for d in failed_ones)), now_ms=NOW_MS + 25_000)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ ATTEMPT_COLUMNS = (
     "a.detail, a.total_ms, a.first_byte_ms"
 )
 ENGINE_COLUMNS = "epoch, pid, host, version, started_at, heartbeat_at, stopped_at, stop_requested, in_flight"
-OPERATION_COLUMNS = "id, kind, actor, target, reason, started_at, finished_at, done, result"
+OPERATION_COLUMNS = "id, kind, actor, target, reason, started_at, finished_at, done, result, total, rate, cancelled_by"
 GAUGE_COLUMNS = (
     "pending, sending, delivered, failed, cancelled, last_success_at, last_failure_at, last_failure_cause, "
     "last_failure_detail, failing_since"
@@ -179,7 +179,7 @@ def gauge_of(row: Row) -> Gauge:
 
 
 def operation_of(row: Row) -> Operation:
-    id_, kind, actor, target, reason, started, finished, done, result = row
+    id_, kind, actor, target, reason, started, finished, done, result, total, rate, cancelled_by = row
     return Operation(
         id=OperationId(id_),
         kind=OperationKind(kind),
@@ -190,6 +190,9 @@ def operation_of(row: Row) -> Operation:
         finished_at_ms=finished,
         done=done,
         result=result,
+        total=total,
+        rate_per_s=rate,
+        cancelled_by=cancelled_by,
     )
 
 

@@ -14,6 +14,7 @@ from tests.factories import (
     NOW_MS,
     add_endpoint,
     attempt_all,
+    cancel_matching,
     claim_all,
     claim_one,
     delivered,
@@ -22,6 +23,7 @@ from tests.factories import (
     make_event,
     make_spec,
     retry,
+    retry_matching,
     start_engine,
 )
 from tests.store.backends import Backend
@@ -175,7 +177,7 @@ class ClaimConformance:
         store.accept([make_event()], NOW_MS)
         epoch = start_engine(store)
         attempt_all(store, epoch, failed())
-        store.retry_deliveries(ALL, now_ms=NOW_MS, limit=10)
+        retry_matching(store)
         (claimed,) = attempt_all(store, epoch, retry(NOW_MS))
         assert (claimed.number, claimed.step, claimed.manual) == (2, 1, True)
         assert [a.manual for a in store.attempts(AttemptFilter(), PAGE)] == [False, True]
@@ -220,7 +222,7 @@ class RecoverConformance:
     def test_a_manual_try_in_flight_leaves_the_schedule_as_it_was(self, store: Store) -> None:
         add_endpoint(store, policy={"schedule_s": (0.0, 5.0)})
         store.accept([make_event()], NOW_MS)
-        store.retry_deliveries(ALL, now_ms=NOW_MS, limit=10)
+        retry_matching(store)
         (claimed,) = claim_all(store, start_engine(store))
         assert (claimed.manual, claimed.step) == (True, 0)
         epoch = start_engine(store)
@@ -278,8 +280,8 @@ class DueAndNudgesConformance:
         assert nudges_of(lambda: store.accept([make_event(type="c")], NOW_MS)) == (set(), set(), False)
         assert nudges_of(lambda: store.accept_for(make_event(), a.id, NOW_MS)) == ({a.seq}, set(), False)
         only_b = DeliveryFilter(endpoints=(b.id,))
-        assert nudges_of(lambda: store.retry_deliveries(only_b, now_ms=NOW_MS, limit=9)) == ({b.seq}, set(), False)
-        assert nudges_of(lambda: store.cancel_deliveries(only_b, now_ms=NOW_MS, limit=9)) == ({b.seq}, set(), False)
+        assert nudges_of(lambda: retry_matching(store, only_b)) == ({b.seq}, set(), False)
+        assert nudges_of(lambda: cancel_matching(store, only_b)) == ({b.seq}, set(), False)
         edit = make_spec(name="a", types=("a",))
         assert nudges_of(lambda: store.edit_endpoint(a.id, edit, NOW_MS)) == (set(), {a.seq}, False)
         pause = EndpointState.PAUSED

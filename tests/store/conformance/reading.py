@@ -6,7 +6,7 @@ from console.domain.delivery import Attempt
 from console.domain.errors import StoreError, UnknownReferenceError
 from console.domain.event import EventRow
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
-from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId
+from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, OperationId
 from console.domain.matching import pattern_matches
 from console.domain.operation import OperationKind
 from console.domain.outcome import Cause
@@ -16,6 +16,7 @@ from tests.factories import (
     NOW_MS,
     add_endpoint,
     attempt_all,
+    begin_bulk,
     claim_all,
     delivered,
     failed,
@@ -280,8 +281,9 @@ class ReadOnlyConformance:
             lambda store: add_endpoint(store, name="other"),
             lambda store: store.edit_endpoint(store.endpoints()[0].id, make_spec(), NOW_MS),
             lambda store: store.remove_endpoint(store.endpoints()[0].id, NOW_MS),
-            lambda store: store.retry_deliveries(DeliveryFilter(), now_ms=NOW_MS, limit=1),
-            lambda store: store.cancel_deliveries(DeliveryFilter(), now_ms=NOW_MS, limit=1),
+            lambda store: begin_bulk(store, OperationKind.DELIVERY_RETRY),
+            lambda store: store.advance_operation(OperationId(1), limit=1, now_ms=NOW_MS),
+            lambda store: store.cancel_operation(OperationId(1), actor="a", now_ms=NOW_MS),
             lambda store: store.begin_operation(
                 OperationKind.ENGINE_STOP, actor="a", target="b", reason=None, now_ms=NOW_MS
             ),

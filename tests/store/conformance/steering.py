@@ -15,11 +15,13 @@ from tests.factories import (
     NOW_MS,
     add_endpoint,
     attempt_all,
+    cancel_matching,
     claim_all,
     delivered,
     failed,
     make_completed,
     make_event,
+    retry_matching,
     start_engine,
 )
 from tests.store.backends import Backend
@@ -103,12 +105,12 @@ class FilterConformance:
     ) -> None:
         world = make_world(store)
         movable = {"retry": {"pending", "failed", "cancelled", "delivered"}, "cancel": {"pending", "failed"}}[action]
-        move = store.retry_deliveries if action == "retry" else store.cancel_deliveries
+        move = retry_matching if action == "retry" else cancel_matching
         for where, matches in filters_of(world):
             with rolled_back(store):  # each filter meets the same world
                 before = {d.id: d for d in every_delivery(store)}
                 expected = {d.id for d in before.values() if matches(d) and d.state in movable}
-                assert move(where, now_ms=LATER_MS, limit=10_000) == (len(expected), None)
+                assert move(store, where, now_ms=LATER_MS) == len(expected)
                 after = {d.id: d for d in every_delivery(store)}
                 assert {id_ for id_ in before if after[id_] != before[id_]} == expected
                 for id_ in expected:
@@ -122,48 +124,22 @@ class FilterConformance:
 
 
 class SteeringConformance:
-    @pytest.mark.parametrize("action", ["retry", "cancel"])
-    @pytest.mark.parametrize("limit", [1, 2, 7, 20, 21])
-    def test_in_pieces_each_delivery_is_moved_once_oldest_first(
-        self, store: Store, backend: Backend, action: str, limit: int
-    ) -> None:
-        add_endpoint(store)
-        store.accept([make_event() for _ in range(20)], NOW_MS)
-        move = store.retry_deliveries if action == "retry" else store.cancel_deliveries
-        where = DeliveryFilter(states=(DeliveryState.PENDING,))  # a retry leaves them matching
-        total, after, pieces, last_moved = 0, None, 0, 0
-        while pieces == 0 or after is not None:
-            moved, after = move(where, now_ms=LATER_MS + pieces, limit=limit, after=after)
-            total, pieces = total + moved, pieces + 1
-            assert pieces <= 21, "it would never end"
-            newly = [d.id for d in every_delivery(store) if d.updated_at_ms == LATER_MS + pieces - 1]
-            assert not newly or min(newly) > last_moved
-            last_moved = max(newly, default=last_moved)
-        assert total == 20
-        assert pieces == 20 // limit + 1
-        backend.assert_counted_right(store)
-
-    def test_a_limit_of_none_moves_nothing(self, store: Store) -> None:
-        add_endpoint(store)
-        store.accept([make_event()], NOW_MS)
-        assert store.retry_deliveries(DeliveryFilter(), now_ms=NOW_MS, limit=0) == (0, None)
-
-    def test_what_is_being_sent_is_left_alone(self, store: Store, backend: Backend) -> None:
+    def test_what_is_being_sent_is_left_alone(self, store: Store) -> None:
         add_endpoint(store)
         store.accept([make_event()], NOW_MS)
         epoch = start_engine(store)
         (claimed,) = claim_all(store, epoch)
-        before = backend.contents()
+        before = every_delivery(store)
         for where in (DeliveryFilter(), DeliveryFilter(ids=(claimed.delivery_id,))):
-            assert store.retry_deliveries(where, now_ms=LATER_MS, limit=10) == (0, None)
-            assert store.cancel_deliveries(where, now_ms=LATER_MS, limit=10) == (0, None)
-        assert backend.contents() == before
+            assert retry_matching(store, where, now_ms=LATER_MS) == 0
+            assert cancel_matching(store, where, now_ms=LATER_MS) == 0
+        assert every_delivery(store) == before
         assert store.complete([make_completed(claimed, delivered())], epoch=epoch) == 1
 
     def test_a_manual_retry_replaces_the_pending_one(self, store: Store) -> None:
         endpoint = add_endpoint(store, policy={"schedule_s": (3600.0, 5.0)})
         store.accept([make_event()], NOW_MS)
-        store.retry_deliveries(DeliveryFilter(), now_ms=NOW_MS, limit=10)
+        retry_matching(store)
         assert store.next_due([endpoint.seq]) == {endpoint.seq: NOW_MS}
         epoch = start_engine(store)
         assert len(attempt_all(store, epoch, delivered())) == 1
@@ -175,27 +151,27 @@ class SteeringConformance:
         epoch = start_engine(store)
         attempt_all(store, epoch, failed())
         store.set_endpoint_state(endpoint.id, EndpointState.PAUSED, None, NOW_MS)
-        assert store.retry_deliveries(DeliveryFilter(), now_ms=NOW_MS, limit=10) == (1, None)
+        assert retry_matching(store) == 1
         assert every_delivery(store)[0].held
         assert claim_all(store, epoch) == []
 
-    def test_what_was_owed_to_a_removed_endpoint_is_not_retried(self, store: Store, backend: Backend) -> None:
+    def test_what_was_owed_to_a_removed_endpoint_is_not_retried(self, store: Store) -> None:
         endpoint = add_endpoint(store)
         store.accept([make_event()], NOW_MS)
         attempt_all(store, start_engine(store), failed())
         store.remove_endpoint(endpoint.id, NOW_MS)
-        before = backend.contents()
-        assert store.retry_deliveries(DeliveryFilter(), now_ms=NOW_MS, limit=10) == (0, None)
-        assert backend.contents() == before
+        before = every_delivery(store)
+        assert retry_matching(store) == 0
+        assert every_delivery(store) == before
 
     def test_a_cancelled_delivery_is_not_sent_and_may_be_retried(self, store: Store, backend: Backend) -> None:
         add_endpoint(store)
         store.accept([make_event()], NOW_MS)
         epoch = start_engine(store)
-        assert store.cancel_deliveries(DeliveryFilter(), now_ms=NOW_MS, limit=10) == (1, None)
+        assert cancel_matching(store) == 1
         assert claim_all(store, epoch) == []
-        assert store.cancel_deliveries(DeliveryFilter(), now_ms=NOW_MS, limit=10) == (0, None)
-        assert store.retry_deliveries(DeliveryFilter(), now_ms=NOW_MS, limit=10) == (1, None)
+        assert cancel_matching(store) == 0
+        assert retry_matching(store) == 1
         assert len(claim_all(store, epoch)) == 1
         backend.assert_counted_right(store)
 
@@ -205,7 +181,7 @@ class SteeringConformance:
         ids = tuple(DeliveryId(i) for i in range(40_000))
         assert len(store.deliveries(DeliveryFilter(ids=ids), limit=100)) == 20
         assert sum(store.count_deliveries(DeliveryFilter(ids=ids)).values()) == 20
-        assert store.retry_deliveries(DeliveryFilter(ids=ids), now_ms=NOW_MS, limit=100) == (20, None)
+        assert retry_matching(store, DeliveryFilter(ids=ids)) == 20
 
 
 class OperationsConformance:
