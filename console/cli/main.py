@@ -32,6 +32,7 @@ _COMMANDS = {
     "attempts": "console.cli.attempts:attempts",
     "stats": "console.cli.stats:stats",
     "operations": "console.cli.operations:operations",
+    "retention": "console.cli.retention:retention",
     "completion": "console.cli.completion:completion",
 }
 

@@ -71,12 +71,15 @@ def mean_bytes(store: Store) -> int:
     return max(1, store.space().used_bytes // max(1, count))
 
 
+def excess_bytes(store: Store, retention: Retention) -> int:
+    """How much the store is above its size limit."""
+    return max(0, store.space().used_bytes - retention.max_size_bytes) if retention.max_size_bytes else 0
+
+
 def too_many(store: Store, retention: Retention, each_bytes: int) -> int:
     """How many deliveries of `each_bytes` must go for the store to be within its size limit."""
-    if not retention.max_size_bytes:
-        return 0
-    excess = store.space().used_bytes - retention.max_size_bytes
-    return 0 if excess <= 0 else max(1, excess // each_bytes)
+    excess = excess_bytes(store, retention)
+    return max(1, excess // each_bytes) if excess else 0
 
 
 def pages_to_give_back(store: Store, retention: Retention) -> int:

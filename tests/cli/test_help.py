@@ -36,7 +36,8 @@ EXPECTED = [
     "defaults-show", "deliveries", "deliveries-cancel",
     "deliveries-list", "deliveries-retry", "deliveries-show", "demo", "endpoints", "endpoints-add", "endpoints-edit",
     "endpoints-list", "endpoints-pause", "endpoints-remove", "endpoints-resume", "endpoints-show", "endpoints-test",
-    "events", "events-list", "events-show", "operations", "operations-list", "send", "serve", "stats", "status",
+    "events", "events-list", "events-show", "operations", "operations-list", "retention",
+    "retention-edit", "retention-run", "retention-show", "send", "serve", "stats", "status",
     "stop",
 ]  # fmt: skip
 
