@@ -9,23 +9,28 @@ from structlog.typing import FilteringBoundLogger
 from console.domain.clock import Clock
 from console.domain.status import EngineStatus
 from console.engine.aside import Aside
+from console.engine.bulk import BulkOperations
 from console.engine.retaining import Retainer
 from console.engine.supervisor import Chore
 from console.engine.writer import Writer
-from console.store import open_store
+from console.store import Store, open_store
 
 
 @contextmanager
 def chores(
-    store: Path, *, before: EngineStatus | None, writer: Writer, clock: Clock, log: FilteringBoundLogger
+    store: Path, *, before: EngineStatus | None, reader: Store, writer: Writer, clock: Clock, log: FilteringBoundLogger
 ) -> Iterator[tuple[Chore, ...]]:
     """The chores of an engine on this store, and what they read with while the block runs.
 
     Args:
         before: the engine that held the store before this one.
+        reader: a read-only store of the loop's own thread.
     """
     aside = Aside(lambda: open_store(store, read_only=True, any_thread=True))
     try:
-        yield (Retainer(aside=aside, writer=writer, clock=clock, log=log).run,)
+        yield (
+            Retainer(aside=aside, writer=writer, clock=clock, log=log).run,
+            BulkOperations(reader=reader, writer=writer, clock=clock, log=log).run,
+        )
     finally:
         aside.close()

@@ -18,6 +18,7 @@ from console.domain.endpoint import Endpoint
 from console.domain.event import NewEvent
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter
 from console.domain.ids import EventId
+from console.engine.bulk import BulkOperations
 from console.engine.dispatcher import Dispatcher
 from console.engine.schedule import Schedule
 from console.engine.supervisor import Supervisor
@@ -187,6 +188,7 @@ class Rig:
                 epoch=epoch,
                 drain_s=drain_s,
                 log=self.lines.log,
+                chores=(BulkOperations(reader=reader, writer=writer, clock=clock, log=self.lines.log).run,),
             )
             ready.set_result(None)
             await self.supervisor.run()
