@@ -6,11 +6,12 @@ cursor open. Times are parameters.
 All methods raise StoreError when the store cannot be read or written.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from console.domain.backup import Backup
 from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
 from console.domain.event import Accepted, Event, EventRow, NewEvent
@@ -18,6 +19,7 @@ from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, E
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, OperationId
 from console.domain.operation import Operation, OperationKind
 from console.domain.outcome import Cause
+from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy
 from console.domain.rates import Bucket
 from console.domain.retention import Cutoffs, Dropped, Found, Phase, Retention, Space
@@ -50,6 +52,10 @@ class Endpoints(Protocol):
     def set_endpoint_state(
         self, endpoint_id: EndpointId, state: EndpointState, reason: str | None, now_ms: int
     ) -> Endpoint: ...
+
+    def set_pace(self, endpoint_id: EndpointId, pace: Pace | None) -> Endpoint:
+        """How its backlog is drained from now on; None: as fast as its policy lets."""
+        ...
 
     def remove_endpoint(self, endpoint_id: EndpointId, now_ms: int) -> int:
         """Take it off every list and cancel what it is owed; its history stays. Returns how many were cancelled."""
@@ -127,6 +133,19 @@ class Reading(Protocol):
 
     def operations(self, *, limit: int, before: OperationId | None = None) -> list[Operation]:
         """Newest first."""
+        ...
+
+    def back_up(self, target: Path, *, replace: bool, progress: Callable[[int, int], None]) -> Backup:
+        """Copy one moment of the store into a file of mode 0600, checked and on disk, while others write.
+
+        Args:
+            replace: a file that is there; else that is an error.
+            progress: told how many pages are copied, and of how many.
+
+        Raises:
+            InvalidInputError: the target cannot be one.
+            StoreError: nothing is left of the copy.
+        """
         ...
 
     def operation(self, operation_id: OperationId) -> Operation:

@@ -3,6 +3,7 @@
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
 from console.domain.errors import InvalidInputError, UnknownReferenceError
 from console.domain.ids import EndpointId
+from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy, check_policy
 from console.domain.status import Gauge
 from console.store.sqlite import counting, nudging
@@ -13,6 +14,7 @@ from console.store.sqlite.rows import (
     GAUGE_COLUMNS,
     endpoint_of,
     gauge_of,
+    pace_text,
     texts_text,
 )
 
@@ -36,6 +38,7 @@ _SET_STATE = """
 UPDATE endpoints SET state = ?, state_reason = ?, state_since = ?, version = version + 1
 WHERE id = ? AND removed_at IS NULL
 """
+_SET_PACE = "UPDATE endpoints SET pace = ?, version = version + 1 WHERE id = ? AND removed_at IS NULL"
 _REMOVE = "UPDATE endpoints SET removed_at = ?, version = version + 1 WHERE id = ? AND removed_at IS NULL"
 _CANCEL_PENDING = """
 UPDATE deliveries SET state = 'cancelled', next_attempt_at = NULL, updated_at = ?
@@ -83,6 +86,13 @@ class EndpointQueries(Queries):
     ) -> Endpoint:
         with self.transaction():
             self._connection.run(_SET_STATE, (state, reason, now_ms, endpoint_id))
+            endpoint = self._endpoint(endpoint_id)
+            nudging.settings_changed(self._connection, endpoint.seq)
+            return endpoint
+
+    def set_pace(self, endpoint_id: EndpointId, pace: Pace | None) -> Endpoint:
+        with self.transaction():
+            self._connection.run(_SET_PACE, (pace_text(pace), endpoint_id))
             endpoint = self._endpoint(endpoint_id)
             nudging.settings_changed(self._connection, endpoint.seq)
             return endpoint
