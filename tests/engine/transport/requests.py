@@ -1,6 +1,6 @@
 """Requests for the tests of the transports."""
 
-from console.domain.outcome import Failure, Headers, Outcome, Request, Response
+from console.domain.outcome import DEFAULT_PROFILE, ConnectionProfile, Failure, Headers, Outcome, Request, Response
 
 
 def make_request(
@@ -10,9 +10,17 @@ def make_request(
     body: bytes = b'{"test": 2432232314}',
     connect_timeout_s: float = 2.0,
     total_timeout_s: float = 5.0,
+    method: str = "POST",
+    profile: ConnectionProfile = DEFAULT_PROFILE,
 ) -> Request:
     return Request(
-        url=url, headers=headers, body=body, connect_timeout_s=connect_timeout_s, total_timeout_s=total_timeout_s
+        url=url,
+        headers=headers,
+        body=body,
+        connect_timeout_s=connect_timeout_s,
+        total_timeout_s=total_timeout_s,
+        method=method,
+        profile=profile,
     )
 
 
