@@ -32,7 +32,7 @@ EXAMPLES = [
     for example in command.examples
 ]
 EXPECTED = [
-    "attempts", "attempts-list", "attempts-show", "attempts-tail", "completion", "defaults", "defaults-edit",
+    "attempts", "attempts-list", "attempts-show", "attempts-tail", "backup", "completion", "defaults", "defaults-edit",
     "defaults-show", "deliveries", "deliveries-cancel",
     "deliveries-list", "deliveries-retry", "deliveries-show", "demo", "endpoints", "endpoints-add", "endpoints-edit",
     "endpoints-list", "endpoints-pause", "endpoints-remove", "endpoints-resume", "endpoints-show", "endpoints-test",
