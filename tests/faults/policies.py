@@ -1,16 +1,34 @@
 """How the endpoints of these worlds want to be called: one place, whatever the product's defaults are."""
 
+from random import Random
 from typing import Any
 
-from console.domain.policy import DeliveryPolicy
+from console.domain.policy import BreakerPolicy
 
 SCHEDULE_S = (0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.2)
 
 
 def policy_fields(**given: Any) -> dict[str, Any]:
-    """What these worlds say of a policy; the rest is the product's default."""
-    return {"schedule_s": SCHEDULE_S, "timeout_s": 10.0, "max_in_flight": 8, **given}
+    """For worlds in real time: all retries within a second, and no endpoint that stops by itself."""
+    return {
+        "schedule_s": SCHEDULE_S,
+        "timeout_s": 10.0,
+        "max_in_flight": 8,
+        "breaker": BreakerPolicy(enabled=False),
+        "disable_after_s": 0,
+        **given,
+    }
 
 
-def make_policy(**given: Any) -> DeliveryPolicy:
-    return DeliveryPolicy(**policy_fields(**given))
+def drawn_policy_fields(random: Random) -> dict[str, Any]:
+    """For simulated worlds, where days are short: much as operators set it, and much as none should."""
+    drawn: dict[str, Any] = {"max_in_flight": random.choice((1, 2, 8, 32))}
+    if random.random() < 0.5:
+        drawn["schedule_s"] = random.choice(((0.0,), (0.0, 5.0, 300.0), (2.0, 0.0, 0.0, 60.0), (0.0, *(30.0,) * 6)))
+    if random.random() < 0.5:
+        drawn["timeout_s"] = random.choice((1.0, 5.0, 60.0))
+    if random.random() < 0.5:
+        drawn["breaker"] = BreakerPolicy(
+            enabled=random.random() < 0.7, consecutive=random.choice((3, 10)), probe_s=random.choice((5.0, 60.0))
+        )
+    return drawn
