@@ -26,6 +26,10 @@ that only swallows would else take every later request to its endpoint down with
 HTTP2_PONG_WITHIN_S = 5.0
 """How long it may take to answer that."""
 
+HTTP2_HEAD_LIMIT_BYTES = 256 * 1024
+"""What an HTTP/2 answer's header fields may take up on the way; beyond, the answer is a failure. Over HTTP/1.1 hyper
+allows some 400 KB in 100 fields, h11 100 KiB in any number."""
+
 MAX_ADDRESSES_TRIED = 4
 """Addresses of one name that an attempt goes through while none can be connected to."""
 

@@ -11,8 +11,17 @@ from console.domain.outcome import Cause
 _CONNECT = "client error (Connect)"
 _LATE_WORDS = ("timed out", "deadline has elapsed")
 _TLS_WORDS = ("certificate", "tls", "handshake", "fatal alert", "corrupt message", "invalid peer")
-_RESET_WORDS = ("connection closed before message completed", "connection reset", "broken pipe", "end of file", "eof")
-_TOO_LARGE_WORDS = ("message head is too large", "over limit")
+_RESET_WORDS = (
+    "connection closed before message completed",
+    "connection reset",
+    "broken pipe",
+    "end of file",
+    "eof",
+    # HTTP/2: the receiver ended the stream, or the connection with it.
+    "stream error received",
+    "connection error received",
+)
+_TOO_LARGE_WORDS = ("message head is too large", "over limit", "too_many_continuations", "header list")
 _UNREACHABLE_WORDS = ("unreachable", "no route to host")
 
 

@@ -7,8 +7,8 @@ from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.http import Url
 from pyreqwest.proxy import ProxyBuilder
 
-from console.domain.outcome import RESPONSE_HEADERS_CAP_BYTES
 from console.engine.transport.limits import (
+    HTTP2_HEAD_LIMIT_BYTES,
     HTTP2_PING_S,
     HTTP2_PONG_WITHIN_S,
     POOL_IDLE_S,
@@ -112,7 +112,7 @@ def build_client(
 def _with_http2(builder: ClientBuilder) -> ClientBuilder:
     return (
         builder.http2(True)
-        .http2_max_header_list_size(RESPONSE_HEADERS_CAP_BYTES)
+        .http2_max_header_list_size(HTTP2_HEAD_LIMIT_BYTES)
         .http2_keep_alive_interval(timedelta(seconds=HTTP2_PING_S))
         .http2_keep_alive_timeout(timedelta(seconds=HTTP2_PONG_WITHIN_S))
     )

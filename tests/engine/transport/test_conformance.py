@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, Cause
+from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, RESPONSE_HEADERS_CAP_BYTES, Cause
 from tests.engine.transport.conftest import MakeReceiver, MakeTransport
 from tests.engine.transport.requests import answered, failed, make_request
 from tests.receivers import Conversation, answers, closes, hangs, resets, sends
@@ -60,6 +60,14 @@ async def test_response_headers_are_kept_all(transport: MakeTransport, receiver:
     assert [pair for pair in response.headers if pair[0] != "content-length"] == list(headers)
     await sender.send(make_request(there.url))
     assert there.requests[1].header("cookie") is None
+
+
+async def test_response_headers_are_kept_up_to_their_bound(transport: MakeTransport, receiver: MakeReceiver) -> None:
+    long = tuple((f"x-{number}", "a" * 9_000) for number in range(9))
+    there = await receiver(answers(200, b"ok", (*long, ("retry-after", "7"))))
+    response = answered(await transport().send(make_request(there.url)))
+    assert response.headers == (*long[:7], ("retry-after", "7"), ("content-length", "2"))
+    assert sum(len(name) + len(value) for name, value in response.headers) <= RESPONSE_HEADERS_CAP_BYTES
 
 
 async def test_header_bytes_that_are_no_text_do_not_break_the_answer(
