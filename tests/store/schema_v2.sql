@@ -151,7 +151,7 @@ CREATE INDEX attempts_failed ON attempts (id) WHERE cause IS NOT NULL;
 CREATE INDEX deliveries_due ON deliveries (endpoint, next_attempt_at) WHERE state = 'pending';
 CREATE INDEX deliveries_event ON deliveries (event);
 CREATE INDEX deliveries_operation ON deliveries (operation, id) WHERE operation IS NOT NULL;
-CREATE INDEX deliveries_ordered ON deliveries (endpoint, order_key, id)
+CREATE INDEX deliveries_ordered ON deliveries (endpoint, order_key, state, id)
   WHERE order_key IS NOT NULL AND state IN ('pending', 'sending', 'failed');
 CREATE INDEX deliveries_sending ON deliveries (id) WHERE state = 'sending';
 CREATE INDEX deliveries_troubled ON deliveries (id) WHERE last_cause IS NOT NULL AND state IN ('pending', 'sending', 'failed');

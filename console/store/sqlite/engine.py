@@ -12,10 +12,11 @@ from console.domain.endpoint import Endpoint
 from console.domain.errors import FencedError
 from console.domain.ids import AttemptId, DeliveryId, EventId
 from console.domain.operation import OperationKind
+from console.domain.ordering import BLOCKED_AT_MS
 from console.domain.outcome import PLAIN_WORDS, Cause
 from console.domain.rates import MINUTE, SECOND, SECONDS_KEPT_S
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
-from console.store.sqlite import counting, nudging
+from console.store.sqlite import counting, nudging, ordering
 from console.store.sqlite.base import Queries
 from console.store.sqlite.policies import policy_of, read_policy
 from console.store.sqlite.rows import ENDPOINT_COLUMNS, endpoint_of, headers_text
@@ -98,8 +99,9 @@ INSERT INTO operations (kind, actor, target, reason, started_at, finished_at, do
 VALUES (?, 'engine', ?, ?, ?, ?, 1, 'disabled')
 """
 
-_NEXT_DUE = """
-SELECT seq, (SELECT min(next_attempt_at) FROM deliveries WHERE endpoint = seq AND state = 'pending') AS due
+_NEXT_DUE = f"""
+SELECT seq, (SELECT min(next_attempt_at) FROM deliveries WHERE endpoint = seq AND state = 'pending'
+  AND next_attempt_at < {BLOCKED_AT_MS}) AS due
 FROM (SELECT value AS seq FROM json_each(?)) WHERE due IS NOT NULL
 """
 _NUDGED = "SELECT id, endpoint, settings FROM nudges WHERE id > ? ORDER BY id"
@@ -140,6 +142,7 @@ class EngineQueries(Queries):
         detail = PLAIN_WORDS[Cause.UNKNOWN_OUTCOME]
         pending = failed = 0
         changes: list[tuple[int, str, str]] = []
+        found: list[int] = []
         counts = counting.AttemptCounts()
         with self.transaction():
             self._refuse_if_fenced(epoch)
@@ -151,11 +154,13 @@ class EngineQueries(Queries):
                 self._connection.run(_END_UNKNOWN, (now_ms, detail, attempt))
                 self._connection.run(_RECOVER, (state, due, now_ms, now_ms, delivery))
                 changes.append((endpoint, "sending", state))
+                found.append(delivery)
                 counts.add(
                     endpoint=endpoint, ended_at_ms=now_ms, total_ms=None, cause=Cause.UNKNOWN_OUTCOME, detail=detail
                 )
             counting.move(self._connection, counting.moves_between(changes))
             counts.write(self._connection)
+            ordering.arrange(self._connection, found, now_ms)
         return Recovered(pending=pending, failed=failed)
 
     def heartbeat(self, *, epoch: int, in_flight: int, now_ms: int) -> None:
@@ -218,6 +223,7 @@ class EngineQueries(Queries):
             self._connection.run_rows(_END_ATTEMPT, [_attempt_row(c) for c in completed])
             self._connection.run_rows(_INSERT_EXCHANGE, [row for c in completed if (row := _exchange_row(c))])
             self._count(completed)
+            self._keep_order(completed)
             for c in completed:
                 if isinstance(c.verdict, Failed) and c.verdict.disable_endpoint:
                     self._disable(c.claimed.endpoint_seq, c.verdict.why, c.ended_at_ms)
@@ -228,6 +234,16 @@ class EngineQueries(Queries):
         ours = {c.claimed.attempt_id: c for c in completed}
         rows = self._connection.rows(_STILL_OPEN, (json.dumps(list(ours)), epoch))
         return [ours[AttemptId(id_)] for (id_,) in rows]
+
+    def _keep_order(self, completed: Sequence[Completed]) -> None:
+        """Where one of them stood in a line, let the line move on."""
+        until = ordering.reordered_until(self._connection)
+        lined = [c for c in completed if c.claimed.ordered or c.claimed.attempt_id <= until]
+        if lined:
+            now_ms = max(c.ended_at_ms for c in lined)
+            ordering.arrange(self._connection, [c.claimed.delivery_id for c in lined], now_ms)
+            # The engine looks by itself at what an ordered claim leaves behind.
+            nudging.work_changed(self._connection, {c.claimed.endpoint_seq for c in lined if not c.claimed.ordered})
 
     def _count(self, completed: Sequence[Completed]) -> None:
         counts = counting.AttemptCounts()

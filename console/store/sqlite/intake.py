@@ -9,8 +9,9 @@ from console.domain.errors import InvalidInputError
 from console.domain.event import PAYLOAD_CAP_BYTES, Accepted, NewEvent, check_event_type
 from console.domain.ids import EndpointId, EventId, check_event_id, new_event_id
 from console.domain.matching import first_match
+from console.domain.ordering import BLOCKED_AT_MS, Path, order_key, order_path
 from console.domain.retry import first_attempt_at_ms
-from console.store.sqlite import counting, nudging
+from console.store.sqlite import counting, nudging, ordering
 from console.store.sqlite.base import Queries
 from console.store.sqlite.policies import policy_of, read_policy
 
@@ -24,6 +25,9 @@ _INSERT_EVENT = "INSERT INTO events (seq, id, type, payload, accepted_at, source
 _INSERT_DELIVERY = """
 INSERT INTO deliveries (event, endpoint, state, next_attempt_at, created_at, updated_at) VALUES {rows}
 """
+_INSERT_IN_LINE = """
+INSERT INTO deliveries (event, endpoint, state, next_attempt_at, created_at, updated_at, order_key) VALUES {rows}
+"""
 _ROUTING_VERSION = "SELECT value FROM meta WHERE key = 'routing'"
 _ROUTES = f"""
 SELECT seq, types, {policy_of("endpoints")} FROM endpoints WHERE removed_at IS NULL ORDER BY seq
@@ -32,13 +36,16 @@ _ROUTE = f"SELECT seq, {policy_of('endpoints')} FROM endpoints WHERE id = ? AND 
 
 _TYPES_REMEMBERED = 10_000
 
-Route = tuple[int, tuple[float, ...]]
-"""An endpoint (seq) that wants a type, and its schedule."""
+Route = tuple[int, tuple[float, ...], Path | None]
+"""An endpoint (seq) that wants a type, its schedule, and where its order key is; None: it wants no order."""
+
+_InLine = tuple[int, int, int, Path, bytes]
+"""A new delivery of an endpoint that wants order: event and endpoint (seq), due, where the key is, and the payload."""
 
 
 class IntakeQueries(Queries):
     _routing_version = -1
-    _endpoint_types: list[tuple[int, tuple[str, ...], tuple[float, ...]]]
+    _endpoint_types: list[tuple[tuple[str, ...], Route]]
     _routes: dict[str, list[Route]]
     _random = SystemRandom()
 
@@ -55,7 +62,8 @@ class IntakeQueries(Queries):
             row = self._connection.row(_ROUTE, (endpoint,))
             if row is None:
                 raise InvalidInputError(f"endpoint {endpoint}: is not in this store")
-            route = (row[0], read_policy(row[1]).schedule_s)
+            # In no line: a test is to show how the endpoint answers now.
+            route = (row[0], read_policy(row[1]).schedule_s, None)
             return self._accept([event], now_ms, lambda _type: [route])[0]
 
     def _accept(
@@ -66,6 +74,7 @@ class IntakeQueries(Queries):
         seq = self._connection.value(_NEWEST)
         answers: list[Accepted] = []
         new_events, new_deliveries = [], []
+        in_line: list[_InLine] = []
         moves: dict[int, dict[str, int]] = defaultdict(lambda: {"pending": 0})
         for event in events:
             id_ = event.id or new_event_id(now_ms, self._random)
@@ -75,19 +84,40 @@ class IntakeQueries(Queries):
             seq += 1
             new_events.append((seq, id_, event.type, event.payload, now_ms, event.source))
             routes = routes_of(event.type)
-            for endpoint, schedule_s in routes:
+            for endpoint, schedule_s, path in routes:
                 due = first_attempt_at_ms(schedule_s, now_ms)
-                new_deliveries.append((seq, endpoint, "pending", due, now_ms, now_ms))
                 moves[endpoint]["pending"] += 1
+                if path is None:
+                    new_deliveries.append((seq, endpoint, "pending", due, now_ms, now_ms))
+                else:
+                    in_line.append((seq, endpoint, due, path, event.payload))
             known[id_] = len(routes)
             answers.append(Accepted(id=id_, duplicate=False, deliveries=len(routes)))
         if new_events:
             self._connection.run_rows(_INSERT_EVENT, new_events)
             self._connection.run_rows(_INSERT_DELIVERY, new_deliveries)
+            if in_line:
+                self._stand_in_line(in_line, now_ms)
             counting.move(self._connection, moves)
             counting.count_accepted(self._connection, len(new_events), now_ms)
             nudging.work_changed(self._connection, moves)
         return answers
+
+    def _stand_in_line(self, deliveries: Sequence[_InLine], now_ms: int) -> None:
+        """Keep deliveries of endpoints that want order: the first of a line is due, the others wait for it."""
+        keys: list[str] = []
+        last_seq, value = 0, None
+        for seq, _, _, path, payload in deliveries:
+            if path and seq != last_seq:
+                last_seq, value = seq, ordering.decode_payload(payload)
+            keys.append(order_key(value, path) if path else "")
+        lines = [(endpoint, key) for (_, endpoint, _, _, _), key in zip(deliveries, keys, strict=True)]
+        taken = ordering.occupied(self._connection, list(set(lines)))
+        rows: list[tuple[object, ...]] = []
+        for (seq, endpoint, due, _, _), line in zip(deliveries, lines, strict=True):
+            rows.append((seq, endpoint, "pending", BLOCKED_AT_MS if line in taken else due, now_ms, now_ms, line[1]))
+            taken.add(line)
+        self._connection.run_rows(_INSERT_IN_LINE, rows)
 
     def _known(self, ids: list[EventId]) -> dict[EventId, int]:
         """Which of these ids are in the store, and to how many endpoints each was owed."""
@@ -102,7 +132,7 @@ class IntakeQueries(Queries):
         if version == self._routing_version:
             return
         self._endpoint_types = [
-            (seq, tuple(json.loads(types)), read_policy(policy).schedule_s)
+            (tuple(json.loads(types)), (seq, (p := read_policy(policy)).schedule_s, order_path(p)))
             for seq, types, policy in self._connection.rows(_ROUTES)
         ]
         self._routes, self._routing_version = {}, version
@@ -111,7 +141,7 @@ class IntakeQueries(Queries):
         """Who wants a type, remembered until an endpoint changes."""
         routes = self._routes.get(event_type)
         if routes is None:
-            routes = [(seq, s) for seq, types, s in self._endpoint_types if first_match(types, event_type)]
+            routes = [route for types, route in self._endpoint_types if first_match(types, event_type)]
             if len(self._routes) >= _TYPES_REMEMBERED:
                 self._routes.clear()
             self._routes[event_type] = routes

@@ -183,7 +183,7 @@ ALTER TABLE deliveries ADD COLUMN operation INTEGER REFERENCES operations (id);
 ALTER TABLE deliveries ADD COLUMN state_before TEXT;
 ALTER TABLE deliveries ADD COLUMN due_before INTEGER;
 CREATE INDEX deliveries_operation ON deliveries (operation, id) WHERE operation IS NOT NULL;
-CREATE INDEX deliveries_ordered ON deliveries (endpoint, order_key, id)
+CREATE INDEX deliveries_ordered ON deliveries (endpoint, order_key, state, id)
   WHERE order_key IS NOT NULL AND state IN ('pending', 'sending', 'failed');
 
 ALTER TABLE gauges ADD COLUMN failing_since INTEGER;

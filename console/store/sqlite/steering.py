@@ -17,7 +17,7 @@ from console.domain.errors import UnknownReferenceError
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import AttemptId, DeliveryId, OperationId, format_number
 from console.domain.operation import BulkPlan, Operation, OperationKind, allowance, result_words
-from console.store.sqlite import counting, filtering, nudging
+from console.store.sqlite import counting, filtering, nudging, ordering
 from console.store.sqlite.base import Queries
 from console.store.sqlite.connection import Row
 from console.store.sqlite.rows import OPERATION_COLUMNS, operation_of
@@ -203,6 +203,10 @@ class SteeringQueries(Queries):
         move = _MOVES[operation.kind]
         ids = json.dumps([row[0] for row in rows])
         self._connection.run(move.update, (operation.id, now_ms, ids))
+        if move.to == "cancelled":
+            ordering.promote(self._connection, (row[0] for row in rows), now_ms)
+        else:
+            ordering.place(self._connection, (row[0] for row in rows), now_ms)
         changes = [(endpoint, state, move.to or before) for _, endpoint, state, before, _ in rows]
         counting.move(self._connection, counting.moves_between(changes))
         nudging.work_changed(self._connection, {row[1] for row in rows})
