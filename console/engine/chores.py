@@ -8,6 +8,7 @@ from structlog.typing import FilteringBoundLogger
 
 from console.domain.clock import Clock
 from console.domain.status import EngineStatus
+from console.engine.alerting import Alerter
 from console.engine.aside import Aside
 from console.engine.bulk import BulkOperations
 from console.engine.retaining import Retainer
@@ -30,6 +31,7 @@ def chores(
     try:
         yield (
             Retainer(aside=aside, writer=writer, clock=clock, log=log).run,
+            Alerter(aside=aside, writer=writer, clock=clock, log=log, before=before).run,
             BulkOperations(reader=reader, writer=writer, clock=clock, log=log).run,
         )
     finally:

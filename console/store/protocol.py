@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
+from console.domain.alerts import Alert, AlertChange, AlertKey, AlertReading, AlertRule, AlertRuleId, AlertSpec
 from console.domain.backup import Backup
 from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
@@ -23,6 +24,7 @@ from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy
 from console.domain.rates import Bucket
 from console.domain.retention import Cutoffs, Dropped, Found, Phase, Retention, Space
+from console.domain.secret_parts import OwnedChange
 from console.domain.status import EngineStatus, Gauge
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
 
@@ -58,7 +60,8 @@ class Endpoints(Protocol):
         ...
 
     def remove_endpoint(self, endpoint_id: EndpointId, now_ms: int) -> int:
-        """Take it off every list and cancel what it is owed; its history stays. Returns how many were cancelled."""
+        """Take it off every list and cancel what it is owed; its history stays, its secrets do not. Returns how many
+        were cancelled."""
         ...
 
     def endpoints(self) -> list[Endpoint]:
@@ -79,6 +82,15 @@ class Endpoints(Protocol):
 
     def set_policy_defaults(self, policy: DeliveryPolicy, now_ms: int) -> None:
         """Change it; endpoints that say a part themselves keep theirs. Raises InvalidInputError."""
+        ...
+
+    def rewrite_secrets(self, change: OwnedChange, now_ms: int) -> None:
+        """Replace each secret that is kept by what `change` makes of it; those that have ended are dropped. What was
+        there before is overwritten in the store's file, and stays in its log until that is emptied."""
+        ...
+
+    def empty_log(self) -> bool:
+        """Write the log of changes back into the store and cut it to nothing; False when another process uses it."""
         ...
 
     def gauges(self) -> dict[EndpointId, Gauge]:
@@ -303,7 +315,49 @@ class Retaining(Protocol):
         ...
 
 
-class Store(Intake, Endpoints, Reading, Steering, EngineStore, Retaining, Protocol):
+class Alerting(Protocol):
+    """Rules of what must not be, and what of it is so."""
+
+    def alert_rules(self) -> list[AlertRule]:
+        """By id."""
+        ...
+
+    def alert_rule(self, rule_id: AlertRuleId) -> AlertRule:
+        """Raises UnknownReferenceError."""
+        ...
+
+    def add_alert_rule(self, spec: AlertSpec) -> AlertRule:
+        """Raises InvalidInputError; UnknownReferenceError when its endpoint is not there."""
+        ...
+
+    def edit_alert_rule(self, rule_id: AlertRuleId, spec: AlertSpec) -> AlertRule: ...
+
+    def remove_alert_rule(self, rule_id: AlertRuleId, now_ms: int) -> AlertRule:
+        """What fires because of it is over."""
+        ...
+
+    def mute_alert_rule(self, rule_id: AlertRuleId, until_ms: int | None) -> AlertRule:
+        """Let nothing new fire until then; None: from now on again."""
+        ...
+
+    def alerts(self, now_ms: int | None = None) -> list[Alert]:
+        """What fires now, the oldest first, without what is muted at `now_ms`; None: with it. Microseconds."""
+        ...
+
+    def measure_alerts(self, now_ms: int) -> AlertReading:
+        """The rules, what they say must not be and is, and what fires. Reads only."""
+        ...
+
+    def record_alerts(self, changes: list[AlertChange], now_ms: int) -> list[Alert]:
+        """Let alerts fire or be over: state, operational event and audit row at once. Returns those that changed."""
+        ...
+
+    def refresh_alerts(self, values: dict[AlertKey, float]) -> None:
+        """What firing alerts measure now."""
+        ...
+
+
+class Store(Intake, Endpoints, Reading, Steering, EngineStore, Retaining, Alerting, Protocol):
     """The whole of it."""
 
     @property

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from console.store.sqlite.alerting import AlertingQueries
 from console.store.sqlite.backing_up import BackingUpQueries
 from console.store.sqlite.endpoints import EndpointQueries
 from console.store.sqlite.engine import EngineQueries
@@ -12,7 +13,14 @@ from console.store.sqlite.steering import SteeringQueries
 
 
 class SqliteStore(
-    IntakeQueries, EndpointQueries, ReadingQueries, SteeringQueries, EngineQueries, RetainingQueries, BackingUpQueries
+    AlertingQueries,
+    IntakeQueries,
+    EndpointQueries,
+    ReadingQueries,
+    SteeringQueries,
+    EngineQueries,
+    RetainingQueries,
+    BackingUpQueries,
 ):
     """A store in one SQLite file. See `console.store.protocol.Store`."""
 

@@ -1,0 +1,86 @@
+"""The rules of alerts are looked at beside the deliveries."""
+
+import asyncio
+
+from structlog.typing import FilteringBoundLogger
+
+from console.domain.alerts import AlertChange, AlertKind, AlertReading, AlertSpec, Breach, Hysteresis
+from console.domain.clock import Clock
+from console.domain.errors import FencedError, StoreError
+from console.domain.status import EngineStatus
+from console.engine.aside import Aside
+from console.engine.writer import Writer
+
+EVERY_S = 1.0
+REST = 50
+"""A look that takes long is followed by a rest of so many times as long: the rules never take more than 2 %."""
+
+REFRESH_S = 10.0
+"""How often the store is told what firing alerts measure now."""
+
+
+class Alerter:
+    """Looks about once a second.
+
+    Args:
+        before: the engine that held the store before this one, and perhaps did not end in order.
+    """
+
+    def __init__(
+        self,
+        *,
+        aside: Aside,
+        writer: Writer,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        before: EngineStatus | None,
+        every_s: float = EVERY_S,
+    ) -> None:
+        self._aside, self._writer, self._clock, self._log = aside, writer, clock, log
+        self._every_s = every_s
+        self._hysteresis = Hysteresis()
+        self._alive_ms = before.heartbeat_at_ms if before is not None and before.stopped_at_ms is None else None
+        self._refreshed_s = 0.0
+
+    async def run(self) -> None:
+        """Look until cancelled. Raises FencedError when a newer engine has taken over."""
+        while True:
+            began_s = self._clock.monotonic_s()
+            try:
+                await self._look()
+            except FencedError:
+                raise
+            except StoreError as error:
+                self._log.error("alerts cannot be evaluated", error=str(error))
+            took_s = self._clock.monotonic_s() - began_s
+            await asyncio.sleep(max(self._every_s, REST * took_s))
+
+    async def _look(self) -> None:
+        now_ms, now_s = self._clock.now_ms(), self._clock.monotonic_s()
+        reading = await self._aside.do(lambda store: store.measure_alerts(now_ms))
+        changes = self._gone(reading, now_ms) + self._hysteresis.step(reading, now_s=now_s, now_ms=now_ms)
+        self._alive_ms = now_ms
+        if changes:
+            for alert in await self._writer.do(lambda store: store.record_alerts(changes, now_ms)):
+                self._log.warning("alert", rule=alert.rule.id, says=alert.words)
+        elif reading.firing and now_s - self._refreshed_s >= REFRESH_S:
+            self._refreshed_s = now_s
+            values = {key: reading.breaches[key].value for key in reading.firing if key in reading.breaches}
+            await self._writer.do(lambda store: store.refresh_alerts(values))
+
+    def _gone(self, reading: AlertReading, now_ms: int) -> list[AlertChange]:
+        """When nobody lived until now for longer than a rule allows: that fires, and is over at once."""
+        since_ms = self._alive_ms
+        if since_ms is None:
+            return []
+        changes: list[AlertChange] = []
+        for rule in reading.rules.values():
+            if _stalled(rule.spec, now_ms - since_ms) and not rule.muted(now_ms):
+                key, breach = (rule.id, 0), Breach(value=(now_ms - since_ms) / 1000, since_ms=since_ms)
+                changes.append(AlertChange(key=key, breach=breach, since_ms=since_ms))
+                changes.append(AlertChange(key=key, breach=None, since_ms=now_ms))
+        return changes
+
+
+def _stalled(spec: AlertSpec, gone_ms: int) -> bool:
+    return spec.kind is AlertKind.ENGINE_STALLED and gone_ms >= spec.threshold * 1000
