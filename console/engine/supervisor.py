@@ -272,6 +272,8 @@ class Supervisor:
         assert endpoint is not None, "a lane with requests in flight is never dropped"
         completed = await self._dispatcher.deliver(claimed, endpoint)
         self._completed.append(completed)
+        if claimed.ordered:
+            self._owed.add(claimed.endpoint_seq)  # its end makes the next in order due
         self._schedule.ended(claimed.endpoint_seq)
         self._work.set()
 

@@ -37,6 +37,12 @@ FROM (SELECT a.id, a.started_at, coalesce(a.ended_at < ?, 0) AS old
       FROM exchanges x JOIN attempts a ON a.id = x.attempt WHERE x.attempt > ? ORDER BY x.attempt LIMIT ?)
 """
 
+# It keeps those accepted after it waiting until an operator has decided: still owed.
+_BLOCKS = """
+(state = 'failed' AND order_key IS NOT NULL
+  AND EXISTS (SELECT 1 FROM endpoints WHERE seq = endpoint AND removed_at IS NULL))
+"""
+
 # The newest row of each table stays: the number after it is the next one's, and no number is ever given twice.
 _PICK = """
 SELECT endpoint, state, json_group_array(id), json_group_array(event) FROM deliveries
@@ -155,7 +161,7 @@ def _old(cutoffs: Cutoffs) -> tuple[str, list[object]]:
     if not cutoffs.by_state:
         return "0", []
     condition = " OR ".join("(state = ? AND updated_at < ?)" for _ in cutoffs.by_state)
-    return f"({condition})", [value for state, at in cutoffs.by_state for value in (state.value, at)]
+    return f"({condition}) AND NOT {_BLOCKS}", [value for state, at in cutoffs.by_state for value in (state.value, at)]
 
 
 def _search(phase: Phase, cutoffs: Cutoffs) -> tuple[str | None, list[object], int]:
