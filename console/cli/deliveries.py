@@ -19,11 +19,15 @@ from console.store import Store
 
 @click.group(
     cls=ConsoleGroup,
-    lazy={"retry": "console.cli.bulk_acts:retry", "cancel": "console.cli.bulk_acts:cancel"},
+    lazy={
+        "retry": "console.cli.bulk_acts:retry",
+        "cancel": "console.cli.bulk_acts:cancel",
+        "skip": "console.cli.skipping:skip",
+    },
     examples=("deliveries list --state failed --since 2h", "deliveries retry --endpoint billing"),
 )
 def deliveries() -> None:
-    """Look at deliveries, retry and cancel them."""
+    """Look at deliveries, retry, cancel and skip them."""
 
 
 def pages(store: Store, where: DeliveryFilter, limit: int | None) -> Iterator[list[Delivery]]:

@@ -2,7 +2,6 @@
 
 import os
 from random import SystemRandom
-from typing import Protocol
 
 import click
 
@@ -11,10 +10,9 @@ from console.cli.commands import ConsoleCommand, ConsoleGroup
 from console.cli.endpoint_flags import EndpointFlags, checked, endpoint_options
 from console.cli.invocation import Invocation, pass_invocation
 from console.cli.output import clean, emit, note, paint, say, warn
-from console.cli.parameters import ENDPOINT, TEXT, URL
+from console.cli.parameters import ENDPOINT, URL
 from console.cli.records import ENDPOINT_FIELDS, ENDPOINT_ROW_FIELDS, Record, endpoint_record
-from console.domain.endpoint import Endpoint, EndpointSpec, default_name
-from console.domain.ids import EndpointId
+from console.domain.endpoint import EndpointSpec, default_name
 from console.domain.policy import DeliveryPolicy
 from console.domain.signing import make_secret
 from console.domain.status import Gauge
@@ -28,7 +26,11 @@ SECRET_BYTES = 32
 
 @click.group(
     cls=ConsoleGroup,
-    lazy={"test": "console.cli.endpoint_test:test"},
+    lazy={
+        "pause": "console.cli.pausing:pause",
+        "resume": "console.cli.pausing:resume",
+        "test": "console.cli.endpoint_test:test",
+    },
     examples=("endpoints add https://example.com/hooks", "endpoints list --json"),
 )
 def endpoints() -> None:
@@ -126,18 +128,19 @@ def list_(invocation: Invocation) -> int:
     """List the endpoints with what each is owed."""
     with invocation.reading() as store:
         rows, gauges = store.endpoints(), store.gauges()
+        due = acts.oldest_due(store, rows)
     if invocation.json:
         from console.cli.records import endpoint_row_record
 
         for endpoint in rows:
-            emit(endpoint_row_record(endpoint, gauges.get(endpoint.id, Gauge())))
+            emit(endpoint_row_record(endpoint, gauges.get(endpoint.id, Gauge()), due.get(endpoint.id)))
         return 0
     if not rows:
         nothing("no endpoints yet: add one with 'webhook-console endpoints add URL'")
         return 0
     from console.cli.views import print_endpoints
 
-    print_endpoints(rows, gauges, invocation.clock.now_ms())
+    print_endpoints(rows, gauges, due, invocation.clock.now_ms())
     return 0
 
 
@@ -149,14 +152,15 @@ def show(invocation: Invocation, ref: str) -> int:
     with invocation.reading() as store:
         endpoint = store.find_endpoint(ref)
         gauge = store.gauges().get(endpoint.id, Gauge())
+        due_ms = acts.held(store, endpoint).oldest_due_ms
     if invocation.json:
         from console.cli.records import endpoint_row_record
 
-        emit(endpoint_row_record(endpoint, gauge))
+        emit(endpoint_row_record(endpoint, gauge, due_ms))
         return 0
     from console.cli.views import print_endpoint
 
-    print_endpoint(endpoint, gauge, invocation.clock.now_ms())
+    print_endpoint(endpoint, gauge, due_ms, invocation.clock.now_ms())
     return 0
 
 
@@ -216,60 +220,6 @@ def edit(
         return 0
     say(f"{clean(endpoint.name)}: changed {', '.join(changed)}")
     _show_once(made)
-    return 0
-
-
-_REASON = click.option("--reason", type=TEXT, metavar="TEXT", help="Why, for the audit log and for your colleagues.")
-
-
-@endpoints.command(
-    cls=ConsoleCommand,
-    json_fields=_CHANGED_FIELDS,
-    examples=("endpoints pause billing --reason 'their deploy, back at 15:00'",),
-)
-@click.argument("ref", type=ENDPOINT)
-@_REASON
-@pass_invocation
-def pause(invocation: Invocation, ref: str, reason: str | None) -> int:
-    """Hold what an endpoint is owed: events go on being accepted for it, and wait."""
-    return _change_state(invocation, ref, acts.pause_endpoint, reason, "held")
-
-
-@endpoints.command(cls=ConsoleCommand, json_fields=_CHANGED_FIELDS, examples=("endpoints resume billing",))
-@click.argument("ref", type=ENDPOINT)
-@_REASON
-@pass_invocation
-def resume(invocation: Invocation, ref: str, reason: str | None) -> int:
-    """Send again to an endpoint that is paused, tripped or disabled."""
-    return _change_state(invocation, ref, acts.resume_endpoint, reason, "owed")
-
-
-class _StateChange(Protocol):
-    """`pause_endpoint` and `resume_endpoint` of the operations."""
-
-    def __call__(
-        self, store: Store, endpoint_id: EndpointId, *, actor: str, reason: str | None, now_ms: int
-    ) -> tuple[Endpoint, bool]: ...
-
-
-def _change_state(invocation: Invocation, ref: str, act: _StateChange, reason: str | None, pending_are: str) -> int:
-    with invocation.writing() as store:
-        endpoint_id = store.find_endpoint(ref).id
-        endpoint, changed = act(
-            store, endpoint_id, actor=current_actor(), reason=reason, now_ms=invocation.clock.now_ms()
-        )
-        gauge = store.gauges().get(endpoint.id, Gauge())
-    owed = f"{plural(gauge.pending, 'delivery', 'deliveries')} {pending_are}"
-    return _report_state(invocation, endpoint, changed, owed)
-
-
-def _report_state(invocation: Invocation, endpoint: Endpoint, changed: bool, owed: str) -> int:
-    if invocation.json:
-        emit({**endpoint_record(endpoint), "changed": changed})
-    elif changed:
-        say(f"{clean(endpoint.name)}: {endpoint.state}, {owed}")
-    else:
-        say(f"{clean(endpoint.name)}: is {endpoint.state} already, {owed}")
     return 0
 
 

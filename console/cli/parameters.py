@@ -17,7 +17,7 @@ from console.domain.event import check_event_type
 from console.domain.ids import check_event_id, parse_number
 from console.domain.matching import check_pattern
 from console.domain.outcome import Cause
-from console.domain.policy import check_header
+from console.domain.policy import check_header, parse_rate_limit
 from console.domain.retry import parse_duration_s, parse_schedule_s
 from console.domain.signing import check_secret
 
@@ -166,3 +166,5 @@ EVENT_TYPE = Checked("type", check_event_type)
 EVENT_ID = Checked("id", check_event_id)
 DELIVERY_ID = Checked("id", lambda text: parse_number("dlv", text))
 ATTEMPT_ID = Checked("id", lambda text: parse_number("att", text))
+OPERATION_ID = Checked("id", lambda text: parse_number("op", text))
+RATE = Checked("rate", parse_rate_limit)

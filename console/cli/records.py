@@ -27,7 +27,8 @@ ENDPOINT_FIELDS = (
     "secrets", "created_at", "version",
 )  # fmt: skip
 ENDPOINT_ROW_FIELDS = (
-    *ENDPOINT_FIELDS, *GAUGE_FIELDS, "last_success_at", "last_failure_at", "last_failure_cause", "last_failure_detail"
+    *ENDPOINT_FIELDS, *GAUGE_FIELDS, "oldest_due_at", "last_success_at", "last_failure_at", "last_failure_cause",
+    "last_failure_detail",
 )  # fmt: skip
 EVENT_ROW_FIELDS = ("id", "type", "size_bytes", "accepted_at", "source", "deliveries", "delivered", "failed")
 DELIVERY_FIELDS = (
@@ -43,7 +44,10 @@ EXCHANGE_FIELDS = (
     "url", "request_headers", "response_headers", "response_body", "response_body_base64", "response_truncated",
     "remote_address",
 )  # fmt: skip
-OPERATION_FIELDS = ("id", "kind", "actor", "target", "reason", "started_at", "finished_at", "done", "result")
+OPERATION_FIELDS = (
+    "id", "kind", "actor", "target", "reason", "started_at", "finished_at", "done", "total", "rate_per_s",
+    "cancelled_by", "result",
+)  # fmt: skip
 ENGINE_FIELDS = (
     "pid", "host", "version", "epoch", "started_at", "heartbeat_at", "stopped_at", "stop_requested", "in_flight"
 )  # fmt: skip
@@ -124,10 +128,11 @@ def gauge_record(gauge: Gauge) -> Record:
     return {name: getattr(gauge, name) for name in GAUGE_FIELDS}
 
 
-def endpoint_row_record(endpoint: Endpoint, gauge: Gauge) -> Record:
+def endpoint_row_record(endpoint: Endpoint, gauge: Gauge, oldest_due_ms: int | None) -> Record:
     return {
         **endpoint_record(endpoint),
         **gauge_record(gauge),
+        "oldest_due_at": iso(oldest_due_ms),
         "last_success_at": iso(gauge.last_success_at_ms),
         "last_failure_at": iso(gauge.last_failure_at_ms),
         "last_failure_cause": gauge.last_failure_cause,
@@ -233,6 +238,9 @@ def operation_record(operation: Operation) -> Record:
         "started_at": iso(operation.started_at_ms),
         "finished_at": iso(operation.finished_at_ms),
         "done": operation.done,
+        "total": operation.total,
+        "rate_per_s": operation.rate_per_s,
+        "cancelled_by": operation.cancelled_by,
         "result": operation.result,
     }
 

@@ -51,11 +51,15 @@ def _milliseconds(epoch_ms: int) -> str:
     return date_time(epoch_ms)[:23]
 
 
-def print_endpoints(endpoints: Sequence[Endpoint], gauges: Mapping[EndpointId, Gauge], now_ms: int) -> None:
+def print_endpoints(
+    endpoints: Sequence[Endpoint], gauges: Mapping[EndpointId, Gauge], due: Mapping[EndpointId, int], now_ms: int
+) -> None:
+    """`due`: when the oldest pending delivery of each is or was due, epoch ms."""
     columns = (
         Column(title="NAME", flexible=True),
         Column(title="STATE"),
         Column(title="PENDING", right=True),
+        Column(title="OLDEST DUE", right=True, optional=True),
         Column(title="FAILED", right=True),
         Column(title="LAST SUCCESS", right=True, optional=True),
         Column(title="LAST FAILURE", flexible=True, optional=True),
@@ -71,6 +75,7 @@ def print_endpoints(endpoints: Sequence[Endpoint], gauges: Mapping[EndpointId, G
                 endpoint.name,
                 (endpoint.state.value, _ENDPOINT_STYLES[endpoint.state]),
                 exact(gauge.pending),
+                due_in_words(due.get(endpoint.id), now_ms),
                 (exact(gauge.failed), "error" if gauge.failed else None),
                 age(now_ms, gauge.last_success_at_ms),
                 _last_failure(gauge, now_ms),
@@ -88,7 +93,14 @@ def _last_failure(gauge: Gauge, now_ms: int) -> str:
     return f"{gauge.last_failure_cause or ''} {age(now_ms, gauge.last_failure_at_ms)}".strip()
 
 
-def print_endpoint(endpoint: Endpoint, gauge: Gauge, now_ms: int) -> None:
+def due_in_words(due_ms: int | None, now_ms: int) -> str:
+    """How long ago something was due, or in how long it is."""
+    if due_ms is None:
+        return ABSENT
+    return age(now_ms, due_ms) if due_ms <= now_ms else countdown(now_ms, due_ms)
+
+
+def print_endpoint(endpoint: Endpoint, gauge: Gauge, due_ms: int | None, now_ms: int) -> None:
     policy = endpoint.policy
     reason = f" ({endpoint.state_reason})" if endpoint.state_reason else ""
     facts: list[tuple[str, Cell]] = [
@@ -103,7 +115,7 @@ def print_endpoint(endpoint: Endpoint, gauge: Gauge, now_ms: int) -> None:
         *_policy_facts(policy, endpoint.own),
         ("secrets", ", ".join(redacted_secret(secret) for secret in endpoint.secrets)),
         *(("header", f"{name}: {value}") for name, value in shown_headers(policy.headers)),
-        ("pending", exact(gauge.pending)),
+        ("pending", exact(gauge.pending) + (f", the oldest due {due_in_words(due_ms, now_ms)}" if due_ms else "")),
         ("sending", exact(gauge.sending)),
         ("delivered", exact(gauge.delivered)),
         ("failed", exact(gauge.failed)),
@@ -366,7 +378,7 @@ def print_operations(rows: Sequence[Operation]) -> None:
                 _seconds(row.started_at_ms),
                 row.kind.value,
                 row.target,
-                exact(row.done),
+                exact(row.done) if not row.is_open else f"{exact(row.done)} of {exact(row.total or 0)}",
                 row.result or ("under way" if row.finished_at_ms is None else ""),
                 row.reason or "",
                 row.actor,
@@ -374,3 +386,26 @@ def print_operations(rows: Sequence[Operation]) -> None:
             for row in rows
         ),
     )
+
+
+def print_operation(operation: Operation, undoable: int) -> None:
+    """`undoable`: how many deliveries are still as it left them."""
+    ended = operation.finished_at_ms
+    facts: list[tuple[str, Cell]] = [
+        ("operation", (format_number("op", operation.id), "strong")),
+        ("what", operation.kind.value),
+        ("target", operation.target),
+        ("who", operation.actor),
+        ("reason", operation.reason or ABSENT),
+        ("begun", date_time(operation.started_at_ms)),
+        ("ended", "not yet" if ended is None else date_time(ended)),
+        ("done", exact(operation.done) + ("" if operation.total is None else f" of {exact(operation.total)}")),
+    ]
+    if operation.rate_per_s is not None:
+        facts.append(("rate", f"{operation.rate_per_s:g} a second"))
+    if operation.cancelled_by is not None:
+        facts.append(("stopped by", operation.cancelled_by))
+    facts.append(("result", operation.result or ABSENT))
+    if undoable:
+        facts.append(("can be undone", exact(undoable)))
+    print_facts(facts)

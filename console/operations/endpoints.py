@@ -1,11 +1,14 @@
 """Add, edit, pause, resume, remove and test endpoints."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
 
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
 from console.domain.event import Accepted, NewEvent
 from console.domain.ids import EndpointId, new_endpoint_id
 from console.domain.operation import OperationKind
+from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy
 from console.store.protocol import Store
 
@@ -79,31 +82,72 @@ def pause_endpoint(
 
 
 def resume_endpoint(
-    store: Store, endpoint_id: EndpointId, *, actor: str, reason: str | None, now_ms: int
+    store: Store, endpoint_id: EndpointId, *, actor: str, reason: str | None, now_ms: int, pace: Pace | None = None
 ) -> tuple[Endpoint, bool]:
-    """Send again, be it paused, tripped or disabled. Returns the endpoint, and whether that changed anything."""
-    return _set_state(store, endpoint_id, EndpointState.ACTIVE, actor=actor, reason=reason, now_ms=now_ms)
+    """Send again, be it paused, tripped or disabled. Returns the endpoint, and whether that changed anything.
+
+    Args:
+        pace: how what waits is drained; None: as fast as the policy lets. One that is active gets a new pace.
+    """
+    return _set_state(store, endpoint_id, EndpointState.ACTIVE, pace, actor=actor, reason=reason, now_ms=now_ms)
 
 
 def _set_state(
-    store: Store, endpoint_id: EndpointId, state: EndpointState, *, actor: str, reason: str | None, now_ms: int
+    store: Store,
+    endpoint_id: EndpointId,
+    state: EndpointState,
+    pace: Pace | None = None,
+    *,
+    actor: str,
+    reason: str | None,
+    now_ms: int,
 ) -> tuple[Endpoint, bool]:
     kind = OperationKind.ENDPOINT_RESUME if state is EndpointState.ACTIVE else OperationKind.ENDPOINT_PAUSE
     with store.transaction():
-        before = store.find_endpoint(endpoint_id)
-        if before.state is state:
+        before = endpoint = store.find_endpoint(endpoint_id)
+        if before.state is state and before.pace == pace:
             return before, False
-        endpoint = store.set_endpoint_state(endpoint_id, state, reason, now_ms)
+        if before.pace != pace:
+            endpoint = store.set_pace(endpoint_id, pace)
+        if before.state is not state:
+            endpoint = store.set_endpoint_state(endpoint_id, state, reason, now_ms)
         _record(
             store,
             kind,
             actor=actor,
             target=endpoint.name,
             reason=reason,
-            result=f"{before.state} → {state}",
+            result=f"{before.state} → {state}{pace_words(pace)}",
             now_ms=now_ms,
         )
     return endpoint, True
+
+
+def pace_words(pace: Pace | None) -> str:
+    """`, at 20/s` or `, up to 20/s within 300 s`; nothing without a pace."""
+    if pace is None:
+        return ""
+    return f", up to {pace.per_s:g}/s within {pace.ramp_s:g} s" if pace.ramp_s else f", at {pace.per_s:g}/s"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What an endpoint is owed, and when the oldest of it is or was due, epoch ms; None: it is owed nothing."""
+
+    count: int
+    oldest_due_ms: int | None
+
+
+def held(store: Store, endpoint: Endpoint) -> Held:
+    """What waits for one endpoint; milliseconds, however much it is."""
+    gauge = store.gauges().get(endpoint.id)
+    return Held(count=gauge.pending if gauge else 0, oldest_due_ms=store.next_due([endpoint.seq]).get(endpoint.seq))
+
+
+def oldest_due(store: Store, endpoints: Sequence[Endpoint]) -> dict[EndpointId, int]:
+    """When the oldest pending delivery of each is or was due, epoch ms; those that are owed nothing are absent."""
+    by_seq = store.next_due([endpoint.seq for endpoint in endpoints])
+    return {endpoint.id: by_seq[endpoint.seq] for endpoint in endpoints if endpoint.seq in by_seq}
 
 
 def remove_endpoint(store: Store, endpoint_id: EndpointId, *, actor: str, now_ms: int) -> int:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from console.cli.records import ENDPOINT_FIELDS, ENDPOINT_ROW_FIELDS
+from console.cli.records import ENDPOINT_FIELDS, ENDPOINT_ROW_FIELDS, iso
+from console.domain.filters import DeliveryFilter
 from console.domain.retry import STANDARD_SCHEDULE_S
 from console.store import Store
 from tests.cli.support import BROKEN, SECRET, CommandLine, EngineHand, make_endpoint, make_events
@@ -108,15 +109,21 @@ def test_rotating_a_secret_keeps_the_old_one_signing(console: CommandLine, store
     assert made not in str(store.operations(limit=10))
 
 
+def store_time(store: Store) -> str | None:
+    return iso(min(d.next_attempt_at_ms or 0 for d in store.deliveries(DeliveryFilter(), limit=100)))
+
+
 def test_pause_and_resume(console: CommandLine, store: Store) -> None:
     make_endpoint(store)
     make_events(store, 3)
     paused = console("endpoints", "pause", "bill", "--reason", "their deploy")
-    assert paused.out == "billing: paused, 3 deliveries held\n"
+    assert paused.out == "billing: paused, 3 deliveries held, the oldest due just now\n"
     assert store.find_endpoint("billing").state_reason == "their deploy"
     assert console("endpoints", "pause", "billing", "--json").record["changed"] is False
     assert "held" in console("deliveries", "list").out
-    assert console("endpoints", "resume", "billing", "--json").record["state"] == "active"
+    resumed = console("endpoints", "resume", "billing", "--json").record
+    assert (resumed["state"], resumed["changed"], resumed["pending"], resumed["pace"]) == ("active", True, 3, None)
+    assert resumed["oldest_due_at"] == store_time(store)
     assert console("endpoints", "pause", "nobody").code == 1
 
 
