@@ -39,7 +39,8 @@ class Alerter:
         self._aside, self._writer, self._clock, self._log = aside, writer, clock, log
         self._every_s = every_s
         self._hysteresis = Hysteresis()
-        self._alive_ms = before.heartbeat_at_ms if before is not None and before.stopped_at_ms is None else None
+        self._died = before if before is not None and before.stopped_at_ms is None else None
+        self._looked_s = clock.monotonic_s()
         self._refreshed_s = 0.0
 
     async def run(self) -> None:
@@ -58,8 +59,9 @@ class Alerter:
     async def _look(self) -> None:
         now_ms, now_s = self._clock.now_ms(), self._clock.monotonic_s()
         reading = await self._aside.do(lambda store: store.measure_alerts(now_ms))
-        changes = self._gone(reading, now_ms) + self._hysteresis.step(reading, now_s=now_s, now_ms=now_ms)
-        self._alive_ms = now_ms
+        gone_ms = self._gone_ms(now_ms, now_s)
+        self._died, self._looked_s = None, now_s
+        changes = _gone(reading, gone_ms, now_ms) + self._hysteresis.step(reading, now_s=now_s, now_ms=now_ms)
         if changes:
             for alert in await self._writer.do(lambda store: store.record_alerts(changes, now_ms)):
                 self._log.warning("alert", rule=alert.rule.id, says=alert.words)
@@ -68,18 +70,24 @@ class Alerter:
             values = {key: reading.breaches[key].value for key in reading.firing if key in reading.breaches}
             await self._writer.do(lambda store: store.refresh_alerts(values))
 
-    def _gone(self, reading: AlertReading, now_ms: int) -> list[AlertChange]:
-        """When nobody lived until now for longer than a rule allows: that fires, and is over at once."""
-        since_ms = self._alive_ms
-        if since_ms is None:
-            return []
-        changes: list[AlertChange] = []
-        for rule in reading.rules.values():
-            if _stalled(rule.spec, now_ms - since_ms) and not rule.muted(now_ms):
-                key, breach = (rule.id, 0), Breach(value=(now_ms - since_ms) / 1000, since_ms=since_ms)
-                changes.append(AlertChange(key=key, breach=breach, since_ms=since_ms))
-                changes.append(AlertChange(key=key, breach=None, since_ms=now_ms))
-        return changes
+    def _gone_ms(self, now_ms: int, now_s: float) -> int:
+        """For how long nobody lived until now: since the last look, or since the last beat of an engine that died.
+
+        Within one life by the clock that nobody can set.
+        """
+        return round((now_s - self._looked_s) * 1000) if self._died is None else now_ms - self._died.heartbeat_at_ms
+
+
+def _gone(reading: AlertReading, gone_ms: int, now_ms: int) -> list[AlertChange]:
+    """When that was longer than a rule allows, it fires, and is over at once."""
+    changes: list[AlertChange] = []
+    for rule in reading.rules.values():
+        if _stalled(rule.spec, gone_ms) and not rule.muted(now_ms):
+            key, since_ms = (rule.id, 0), now_ms - gone_ms
+            breach = Breach(value=gone_ms / 1000, since_ms=since_ms)
+            changes.append(AlertChange(key=key, breach=breach, since_ms=since_ms))
+            changes.append(AlertChange(key=key, breach=None, since_ms=now_ms))
+    return changes
 
 
 def _stalled(spec: AlertSpec, gone_ms: int) -> bool:
