@@ -12,6 +12,7 @@ from console.domain.errors import InvalidInputError
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
 from console.domain.ids import EventId
 from console.domain.operation import OperationKind
+from console.domain.policy import Ordering
 from console.domain.rates import MINUTE
 from console.domain.retention import Dropped, Retention, cutoffs
 from console.operations import retention as acts
@@ -205,6 +206,20 @@ def test_a_delivery_retried_after_it_was_found_stays(store: Store, engine: int) 
     dropped, _ = sweep.drop(found.phase, (found_id,), ManualClock(), store)
     assert dropped == Dropped()
     assert "back" in events(store)
+
+
+def test_a_failed_one_that_its_line_waits_for_stays(store: Store, engine: int) -> None:
+    add_endpoint(store, policy={"ordering": Ordering.FIFO})
+    accept(store, ["head"])
+    attempt_all(store, engine, failed())
+    accept(store, ["waits"])
+    add_endpoint(store, name="other", types=("nothing",))
+    accept(store, ["later"], type="bounce")
+    assert not run(store, Retention(failed_s=86400, delivered_s=0), days=2)
+    assert attempt_all(store, engine, delivered()) == [], "and the line still stands"
+    steer(store, OperationKind.DELIVERY_SKIP, "head")
+    attempt_all(store, engine, delivered())
+    assert [state for _, state in states(store)][:2] == [DeliveryState.CANCELLED, DeliveryState.DELIVERED]
 
 
 def test_a_walk_goes_past_what_survives(store: Store, engine: int, monkeypatch: pytest.MonkeyPatch) -> None:
