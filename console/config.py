@@ -1,14 +1,22 @@
 """Files, environment and flags into frozen settings, once."""
 
 import os
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from console.domain.errors import ConfigError
+from console.domain.sealing import NO_KEYS, Keyring
 
 APP = "webhook-console"
 STORE_VARIABLE = "WEBHOOK_CONSOLE_STORE"
 ALLOW_VARIABLE = "WEBHOOK_CONSOLE_ALLOW_ADDRESSES"
 TRANSPORT_VARIABLE = "WEBHOOK_CONSOLE_TRANSPORT"
+KEY_VARIABLE = "WEBHOOK_CONSOLE_KEY"
+KEY_FILE_VARIABLE = "WEBHOOK_CONSOLE_KEY_FILE"
+
+_KEY_FILE_MAX_BYTES = 65_536
 
 
 def data_dir(environ: Mapping[str, str]) -> Path:
@@ -41,7 +49,11 @@ class EngineSettings:
     max_in_flight: int = 1024
     """Requests on the wire at once, all endpoints together."""
     transport: str = "pyreqwest"
+    send_apart: bool = True
+    """Requests are made by a process of their own."""
     extra_ca_file: Path | None = None
+    keys: Keyring = NO_KEYS
+    """What opens the secrets that are sealed in the store."""
     stop_on_eof: bool = False
     """End when standard input closes: an engine that must not outlive the process that started it."""
 
@@ -50,3 +62,35 @@ def allowed_addresses(flags: Sequence[str], environ: Mapping[str, str] | None = 
     """The flags, and the networks named in the environment, separated by commas or blanks."""
     environ = os.environ if environ is None else environ
     return (*flags, *environ.get(ALLOW_VARIABLE, "").replace(",", " ").split())
+
+
+def keyring(key_file: Path | None, environ: Mapping[str, str] | None = None) -> Keyring:
+    """The keys that seal and open secrets: of the flag's file, else of the environment; none is configured: empty.
+
+    Raises:
+        ConfigError: a key is none, two places are named, or the file can be read by others.
+    """
+    environ = os.environ if environ is None else environ
+    if key_file is not None:
+        return _keys_of(key_file)
+    text, file = environ.get(KEY_VARIABLE, "").strip(), environ.get(KEY_FILE_VARIABLE, "")
+    if text and file:
+        raise ConfigError(f"{KEY_VARIABLE} and {KEY_FILE_VARIABLE} are both set: unset one of them")
+    if file:
+        return _keys_of(Path(file).expanduser())
+    return Keyring.parse(text, KEY_VARIABLE) if text else NO_KEYS
+
+
+def _keys_of(path: Path) -> Keyring:
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ConfigError(f"{path}: the key file is no plain file")
+            if status.st_mode & 0o077:
+                mode = stat.S_IMODE(status.st_mode)
+                raise ConfigError(f"{path}: the key file may be read by others (mode {mode:04o}): chmod 600 {path}")
+            text = file.read(_KEY_FILE_MAX_BYTES).decode("ascii", "replace")
+    except OSError as error:
+        raise ConfigError(f"{path}: the key file cannot be read: {error.strerror}") from None
+    return Keyring.parse(text, str(path))

@@ -11,7 +11,7 @@ from console.domain.ids import new_endpoint_id
 from console.domain.operation import Operation, OperationKind
 from console.domain.outcome import Cause
 from console.domain.policy import DeliveryPolicy
-from console.domain.signing import make_secret
+from console.domain.signing import Secret, make_secret
 from console.domain.work import Claimed, ClaimOrder, Completed
 from console.store.protocol import Store
 
@@ -27,12 +27,12 @@ def make_event(**given: Any) -> NewEvent:
 
 def make_spec(**given: Any) -> EndpointSpec:
     policy = DeliveryPolicy(**given.pop("policy", {}))
+    given["secrets"] = tuple(s if isinstance(s, Secret) else Secret(text=s) for s in given.get("secrets", (SECRET,)))
     return EndpointSpec(
         **{
             "name": "crm",
             "url": "http://127.0.0.1:9/hook",
             "types": ("*",),
-            "secrets": (SECRET,),
             "policy": policy,
             **given,
         }

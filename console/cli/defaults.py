@@ -4,7 +4,7 @@ import click
 
 from console.cli.commands import ConsoleCommand, ConsoleGroup
 from console.cli.endpoint_flags import PolicyFlags, checked, policy_options
-from console.cli.invocation import Invocation, pass_invocation
+from console.cli.invocation import Invocation, key_file_option, pass_invocation
 from console.cli.output import emit, say
 from console.cli.records import policy_name, policy_record
 from console.domain.policy import BUILT_IN, POLICY_FIELDS, DeliveryPolicy
@@ -35,15 +35,22 @@ def show(invocation: Invocation) -> int:
     examples=("defaults edit --timeout 10s --connect-timeout 3s", "defaults edit --breaker default"),
 )
 @policy_options
+@key_file_option
 @pass_invocation
 def edit(invocation: Invocation, flags: PolicyFlags) -> int:
     """Change what is given, for every endpoint that does not say it itself. 'default' is what is built in."""
     if not flags.given:
         raise click.UsageError("nothing to change: give at least one option")
+    keys = invocation.keys
     with invocation.writing(create=True) as store:
         policy = checked(flags.policy(store.policy_defaults(), BUILT_IN))
         edit_defaults(
-            store, policy, actor=current_actor(), now_ms=invocation.clock.now_ms(), changed=", ".join(flags.given)
+            store,
+            policy,
+            actor=current_actor(),
+            now_ms=invocation.clock.now_ms(),
+            changed=", ".join(flags.given),
+            keys=keys,
         )
     if invocation.json:
         emit({**policy_record(policy), "changed": flags.given})

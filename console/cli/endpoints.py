@@ -8,20 +8,20 @@ import click
 from console.cli.asking import confirm, nothing, plural
 from console.cli.commands import ConsoleCommand, ConsoleGroup
 from console.cli.endpoint_flags import EndpointFlags, checked, endpoint_options
-from console.cli.invocation import Invocation, pass_invocation
-from console.cli.output import clean, emit, note, paint, say, warn
+from console.cli.invocation import Invocation, key_file_option, pass_invocation
+from console.cli.output import clean, emit, paint, say, warn
 from console.cli.parameters import ENDPOINT, URL
 from console.cli.records import ENDPOINT_FIELDS, ENDPOINT_ROW_FIELDS, Record, endpoint_record
+from console.cli.secrets import show_once
 from console.domain.endpoint import EndpointSpec, default_name
 from console.domain.policy import DeliveryPolicy
-from console.domain.signing import make_secret
+from console.domain.signing import SECRET_BYTES, Secret, make_secret
 from console.domain.status import Gauge
 from console.operations import endpoints as acts
 from console.operations.actor import current_actor
 from console.store import Store
 
 _CHANGED_FIELDS = (*ENDPOINT_FIELDS, "changed")
-SECRET_BYTES = 32
 
 
 @click.group(
@@ -30,6 +30,8 @@ SECRET_BYTES = 32
         "pause": "console.cli.pausing:pause",
         "resume": "console.cli.pausing:resume",
         "test": "console.cli.endpoint_test:test",
+        "rotate-secret": "console.cli.secrets:rotate_secret",
+        "reveal-secret": "console.cli.secrets:reveal_secret",
     },
     examples=("endpoints add https://example.com/hooks", "endpoints list --json"),
 )
@@ -54,6 +56,7 @@ def endpoints() -> None:
 )
 @click.argument("url", type=URL)
 @endpoint_options
+@key_file_option
 @pass_invocation
 def add(invocation: Invocation, url: str, flags: EndpointFlags) -> int:
     """Add a URL that wants events.
@@ -62,24 +65,26 @@ def add(invocation: Invocation, url: str, flags: EndpointFlags) -> int:
     endpoint wants all events.
     """
     made = None if flags.secrets else make_secret(os.urandom(SECRET_BYTES))
+    keys = invocation.keys
     with invocation.writing(create=True) as store:
         defaults = store.policy_defaults()
         spec = EndpointSpec(
             name=flags.name or _free_name(store, url),
             url=url,
             types=flags.types or ("*",),
-            secrets=flags.secrets or ((made,) if made else ()),
+            secrets=tuple(Secret(text=text) for text in flags.secrets or (made or "",)),
             policy=_policy(flags, defaults, defaults),
         )
         endpoint = acts.add_endpoint(
-            store, spec, actor=current_actor(), now_ms=invocation.clock.now_ms(), random=SystemRandom()
+            store, spec, actor=current_actor(), now_ms=invocation.clock.now_ms(), random=SystemRandom(), keys=keys
         )
     _warn_about(url)
     if invocation.json:
         emit({**endpoint_record(endpoint), "new_secret": made})
         return 0
     say(f"{endpoint.id}  {clean(endpoint.name)}  {paint('added', 'ok')}, wants {clean(', '.join(endpoint.types))}")
-    _show_once(made)
+    if made:
+        show_once(made)
     return 0
 
 
@@ -94,12 +99,6 @@ def _free_name(store: Store, url: str) -> str:
         number += 1
         name = f"{base[:56]}-{number}"
     return name
-
-
-def _show_once(secret: str | None) -> None:
-    if secret:
-        say(f"signing secret: {secret}")
-        note("hint: give the secret to the receiver now; it is not shown again")
 
 
 def _warn_about(url: str) -> None:
@@ -166,60 +165,48 @@ def show(invocation: Invocation, ref: str) -> int:
 
 @endpoints.command(
     cls=ConsoleCommand,
-    json_fields=(*_CHANGED_FIELDS, "new_secret"),
+    json_fields=_CHANGED_FIELDS,
     examples=(
         "endpoints edit billing --url https://example.com/v2/hooks",
         "endpoints edit billing --timeout 30s --header X-Team=",
-        "endpoints edit billing --rotate-secret",
+        "endpoints edit billing --secret @secret.txt",
     ),
 )
 @click.argument("ref", type=ENDPOINT)
 @click.option("--url", type=URL, metavar="URL", help="The new URL.")
 @endpoint_options
-@click.option("--rotate-secret", is_flag=True, help="Make a new secret; the newest old one signs too until dropped.")
-@click.option("--drop-old-secrets", is_flag=True, help="Keep only the newest secret.")
+@key_file_option
 @pass_invocation
-def edit(
-    invocation: Invocation, ref: str, url: str | None, flags: EndpointFlags, rotate_secret: bool, drop_old_secrets: bool
-) -> int:
+def edit(invocation: Invocation, ref: str, url: str | None, flags: EndpointFlags) -> int:
     """Change what is given, and nothing else.
 
-    --header K=V sets one header and --header K= removes it; --types and --secret replace all there were. Any part of
-    the policy may be 'default', to follow the default of all endpoints again (see 'defaults show').
+    --header K=V sets one header and --header K= removes it; --types and --secret replace all there were at once
+    ('endpoints rotate-secret' lets the old ones sign for a while). Any part of the policy may be 'default', to follow
+    the default of all endpoints again (see 'defaults show').
     """
-    if rotate_secret and (drop_old_secrets or flags.secrets):
-        raise click.UsageError("--rotate-secret goes neither with --secret nor with --drop-old-secrets")
     changed = [*(["url"] if url else []), *flags.given]
-    made = make_secret(os.urandom(SECRET_BYTES)) if rotate_secret else None
-    if rotate_secret or (drop_old_secrets and not flags.secrets):
-        changed.append("secret")
     if not changed:
         raise click.UsageError("nothing to change: give at least one option")
+    keys = invocation.keys
     with invocation.writing() as store:
         before = store.find_endpoint(ref)
-        secrets = flags.secrets or before.secrets
-        if made:
-            secrets = (made, before.secrets[0])
-        elif drop_old_secrets:
-            secrets = secrets[:1]
         spec = EndpointSpec(
             name=flags.name or before.name,
             url=url or before.url,
             types=flags.types or before.types,
-            secrets=secrets,
+            secrets=tuple(Secret(text=text) for text in flags.secrets) or before.secrets,
             policy=_policy(flags, before.policy, store.policy_defaults()),
         )
         now_ms = invocation.clock.now_ms()
         endpoint = acts.edit_endpoint(
-            store, before.id, spec, actor=current_actor(), now_ms=now_ms, changed=", ".join(changed)
+            store, before.id, spec, actor=current_actor(), now_ms=now_ms, changed=", ".join(changed), keys=keys
         )
     if url:
         _warn_about(url)
     if invocation.json:
-        emit({**endpoint_record(endpoint), "changed": changed, "new_secret": made})
-        return 0
-    say(f"{clean(endpoint.name)}: changed {', '.join(changed)}")
-    _show_once(made)
+        emit({**endpoint_record(endpoint), "changed": changed})
+    else:
+        say(f"{clean(endpoint.name)}: changed {', '.join(changed)}")
     return 0
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import click
 
-from console.config import store_path
+from console.config import KEY_FILE_VARIABLE, KEY_VARIABLE, keyring, store_path
 from console.domain.clock import Clock, SystemClock
+from console.domain.sealing import Keyring
 from console.store import Store, open_store
 
 
@@ -21,11 +22,17 @@ class Invocation:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     store_flag: Path | None = None
     json: bool = False
+    key_file: Path | None = None
 
     @property
     def store_path(self) -> Path:
         """The store that the flags and the environment name."""
         return store_path(self.store_flag, self.environ)
+
+    @property
+    def keys(self) -> Keyring:
+        """What seals and opens secrets. Raises ConfigError when it is not right."""
+        return keyring(self.key_file, self.environ)
 
     @contextmanager
     def reading(self) -> Iterator[Store]:
@@ -58,3 +65,19 @@ def invocation_of(ctx: click.Context) -> Invocation:
     if found is None:
         found = ctx.find_root().obj = Invocation()
     return found
+
+
+def _set_key_file(ctx: click.Context, param: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        invocation_of(ctx).key_file = value.expanduser()
+
+
+key_file_option = click.option(
+    "--key-file",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    expose_value=False,
+    callback=_set_key_file,
+    help=f"The keys that seal secrets in the store. Default: ${KEY_VARIABLE}, else ${KEY_FILE_VARIABLE}, else none.",
+)
+"""For commands that seal or open secrets: fills in the Invocation's `keys`."""

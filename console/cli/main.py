@@ -32,6 +32,7 @@ _COMMANDS = {
     "attempts": "console.cli.attempts:attempts",
     "stats": "console.cli.stats:stats",
     "operations": "console.cli.operations:operations",
+    "secrets": "console.cli.secrets:secrets",
     "retention": "console.cli.retention:retention",
     "backup": "console.cli.backup:backup",
     "completion": "console.cli.completion:completion",

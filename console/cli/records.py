@@ -16,7 +16,8 @@ from console.domain.operation import Operation
 from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy
 from console.domain.rates import Bucket
-from console.domain.signing import KEY_PREFIX, SECRET_PREFIX
+from console.domain.sealing import is_sealed
+from console.domain.signing import KEY_PREFIX, SECRET_PREFIX, Secret, with_public_key
 from console.domain.status import EngineStatus, Gauge
 
 Record = dict[str, Any]
@@ -73,10 +74,19 @@ def path_text(path: Path) -> str:
     return str(path).encode("utf-8", "replace").decode()
 
 
-def redacted_secret(secret: str) -> str:
-    """`whsec_…abcd`: enough to tell two apart."""
-    prefix = next((p for p in (SECRET_PREFIX, KEY_PREFIX) if secret.startswith(p)), "")
-    return f"{prefix}…{secret[-4:]}"
+def redacted_secret(secret: Secret) -> str:
+    """`whsec_…abcd`: enough to tell two apart; `whsec_… sealed` where that cannot be told without the key."""
+    prefix = KEY_PREFIX if secret.public_key or secret.text.startswith(KEY_PREFIX) else SECRET_PREFIX
+    return f"{prefix}… sealed" if is_sealed(secret.text) else f"{prefix}…{secret.text[-4:]}"
+
+
+def secret_record(secret: Secret) -> Record:
+    return {
+        "secret": redacted_secret(secret),
+        "sealed": is_sealed(secret.text),
+        "until": iso(secret.until_ms),
+        "public_key": with_public_key(secret).public_key,
+    }
 
 
 def shown_headers(headers: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
@@ -118,7 +128,7 @@ def endpoint_record(endpoint: Endpoint) -> Record:
         "pace": pace_record(endpoint.pace),
         "policy": policy_record(endpoint.policy),
         "own": sorted(policy_name(field) for field in endpoint.own),
-        "secrets": [redacted_secret(secret) for secret in endpoint.secrets],
+        "secrets": [secret_record(secret) for secret in endpoint.secrets],
         "created_at": iso(endpoint.created_at_ms),
         "version": endpoint.version,
     }

@@ -13,6 +13,7 @@ from console.domain.operation import Operation
 from console.domain.outcome import PLAIN_WORDS, Headers
 from console.domain.policy import BUILT_IN, POLICY_FIELDS, DeliveryPolicy
 from console.domain.policy_parts import PARTS
+from console.domain.signing import Secret, with_public_key
 from console.domain.status import Gauge
 from console.ui.format import (
     ABSENT,
@@ -100,6 +101,17 @@ def due_in_words(due_ms: int | None, now_ms: int) -> str:
     return age(now_ms, due_ms) if due_ms <= now_ms else countdown(now_ms, due_ms)
 
 
+def secret_in_words(secret: Secret, now_ms: int) -> str:
+    """One signing secret, redacted: when it ends, and the key that receivers verify with when it is asymmetric."""
+    words = [redacted_secret(secret)]
+    if secret.until_ms is not None:
+        ended = "ended" if not secret.active(now_ms) else "signs until"
+        words.append(f"{ended} {date_time(secret.until_ms)}")
+    if (public_key := with_public_key(secret).public_key) is not None:
+        words.append(f"public key {public_key}")
+    return ", ".join(words)
+
+
 def print_endpoint(endpoint: Endpoint, gauge: Gauge, due_ms: int | None, now_ms: int) -> None:
     policy = endpoint.policy
     reason = f" ({endpoint.state_reason})" if endpoint.state_reason else ""
@@ -113,7 +125,7 @@ def print_endpoint(endpoint: Endpoint, gauge: Gauge, due_ms: int | None, now_ms:
         ),
         ("types", ", ".join(endpoint.types)),
         *_policy_facts(policy, endpoint.own),
-        ("secrets", ", ".join(redacted_secret(secret) for secret in endpoint.secrets)),
+        *(("secret", secret_in_words(secret, now_ms)) for secret in endpoint.secrets),
         *(("header", f"{name}: {value}") for name, value in shown_headers(policy.headers)),
         ("pending", exact(gauge.pending) + (f", the oldest due {due_in_words(due_ms, now_ms)}" if due_ms else "")),
         ("sending", exact(gauge.sending)),

@@ -20,6 +20,7 @@ from console.domain.endpoint import EndpointSpec
 from console.domain.errors import ConsoleError
 from console.domain.event import NewEvent
 from console.domain.policy import DeliveryPolicy
+from console.domain.signing import Secret
 from console.operations.actor import current_actor
 from console.operations.endpoints import add_endpoint
 from console.store import Store, open_store
@@ -139,7 +140,8 @@ class DemoWorld:
 
 def _endpoint_spec(spec: ReceiverSpec) -> EndpointSpec:
     policy = DeliveryPolicy(schedule_s=SCHEDULE_S, timeout_s=TIMEOUT_S)
-    return EndpointSpec(name=spec.name, url=spec.url, types=spec.types, secrets=(spec.secret,), policy=policy)
+    secrets = (Secret(text=spec.secret),)
+    return EndpointSpec(name=spec.name, url=spec.url, types=spec.types, secrets=secrets, policy=policy)
 
 
 def _new_event(event_type: str, payload: dict[str, object]) -> NewEvent:

@@ -1,6 +1,6 @@
 """Endpoints: where events go, and how."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from urllib.parse import urlsplit
 
@@ -9,7 +9,7 @@ from console.domain.ids import EndpointId
 from console.domain.matching import check_pattern
 from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy, check_policy
-from console.domain.signing import check_secret
+from console.domain.signing import Secret, active_secrets, check_secrets
 
 _NAME_MAX = 64
 _URL_MAX = 2048
@@ -33,8 +33,8 @@ class Endpoint:
     name: str
     url: str
     types: tuple[str, ...]
-    secrets: tuple[str, ...] = field(repr=False)
-    """Active signing secrets, newest first; each signs every request."""
+    secrets: tuple[Secret, ...]
+    """Signing secrets, newest first; each that has not ended signs every request."""
     policy: DeliveryPolicy
     """What counts: what this endpoint says itself, else the store's default, else what is built in."""
     own: frozenset[str] = frozenset()
@@ -53,6 +53,10 @@ class Endpoint:
     created_at_ms: int
     version: int
 
+    def active_secrets(self, now_ms: int) -> tuple[Secret, ...]:
+        """Those that sign at this moment."""
+        return active_secrets(self.secrets, now_ms)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointSpec:
@@ -61,7 +65,7 @@ class EndpointSpec:
     name: str
     url: str
     types: tuple[str, ...]
-    secrets: tuple[str, ...] = field(repr=False)
+    secrets: tuple[Secret, ...]
     policy: DeliveryPolicy
 
     def check(self) -> "EndpointSpec":
@@ -76,10 +80,7 @@ class EndpointSpec:
             raise InvalidInputError("types: at least one pattern is needed (* for all)")
         for pattern in self.types:
             check_pattern(pattern)
-        if not self.secrets:
-            raise InvalidInputError("secret: at least one is needed")
-        for secret in self.secrets:
-            check_secret(secret)
+        check_secrets(self.secrets)
         check_policy(self.policy)
         return self
 

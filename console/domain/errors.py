@@ -29,5 +29,9 @@ class StoreBusyError(StoreError):
     """Another process holds the store's write lock, and has for as long as was to be waited."""
 
 
+class SealedError(ConsoleError):
+    """A secret is sealed, and none of the keys at hand opens it."""
+
+
 class FencedError(StoreError):
     """A newer engine has taken over this store: this one must stop."""

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 from console.domain.errors import InvalidInputError
 from console.domain.retry import JITTER, RETRY_AFTER_CAP_S, STANDARD_SCHEDULE_S, check_schedule
+from console.domain.sealing import is_sealed
 
 CONNECT_TIMEOUT_S = 5.0
 TOTAL_TIMEOUT_S = 15.0
@@ -81,7 +82,7 @@ class DeliveryPolicy:
     ordering: Ordering = Ordering.ANY
     order_key: str | None = None
     """A path into the payload (`data.customer`): events are kept in order among those with the same value there."""
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     """Sent with every request, beside the engine's own."""
     user_agent: str | None = None
     authorization: str | None = field(default=None, repr=False)
@@ -137,13 +138,13 @@ def check_policy(policy: DeliveryPolicy) -> DeliveryPolicy:
     _check_breaker(policy.breaker)
     _check_order(policy)
     for name, value in policy.headers:
-        check_header(name, value)
+        check_header(name, "" if is_sealed(value) else value)
     for name, text in (("user-agent", policy.user_agent), ("authorization", policy.authorization)):
-        if text is not None:
+        if text is not None and not is_sealed(text):
             check_header_value(name, text)
     if policy.client_key is not None and policy.client_certificate is None:
         raise InvalidInputError("client-key: needs --client-certificate too")
-    if policy.proxy is not None:
+    if policy.proxy is not None and not is_sealed(policy.proxy):
         check_proxy(policy.proxy)
     return policy
 

@@ -7,18 +7,101 @@ by HMAC-SHA256; ed25519 keys (`whsk_` + base64 of seed, or of seed and public ke
 import base64
 import binascii
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from console.domain.errors import InvalidInputError
+from console.domain.sealing import is_sealed
 
-SECRET_PREFIX, KEY_PREFIX = "whsec_", "whsk_"
+SECRET_PREFIX, KEY_PREFIX, PUBLIC_PREFIX = "whsec_", "whsk_", "whpk_"
+SECRET_BYTES = 32
+"""What a new secret is made of."""
+
+MAX_SECRETS = 10
+"""Each one signs every request."""
+
 _MIN_BYTES, _MAX_BYTES = 24, 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """One signing secret of an endpoint."""
+
+    text: str = field(repr=False)
+    """`whsec_…` or `whsk_…`, or the same sealed."""
+    until_ms: int | None = None
+    """From then on it does not sign; None: until it is replaced."""
+    public_key: str | None = None
+    """`whpk_…`, by which receivers verify what an ed25519 key signed; None for a secret that both sides know."""
+
+    def active(self, now_ms: int) -> bool:
+        return self.until_ms is None or now_ms < self.until_ms
+
+
+def active_secrets(secrets: Iterable[Secret], now_ms: int) -> tuple[Secret, ...]:
+    """Those that sign now."""
+    return tuple(secret for secret in secrets if secret.active(now_ms))
+
+
+def check_secrets(secrets: Sequence[Secret]) -> None:
+    """What the secrets of an endpoint must be: right each, few, and one of them without an end.
+
+    Raises:
+        InvalidInputError
+    """
+    for secret in secrets:
+        if not is_sealed(secret.text):
+            check_secret(secret.text)
+    if not any(secret.until_ms is None for secret in secrets):
+        raise InvalidInputError("secret: at least one is needed")
+    if len(secrets) > MAX_SECRETS:
+        raise InvalidInputError(
+            f"secret: {MAX_SECRETS} at most sign at once: rotate with --overlap 0 to end the others"
+        )
+
+
+def rotated(secrets: Iterable[Secret], new: Secret, until_ms: int, now_ms: int) -> tuple[Secret, ...]:
+    """The new secret, and those that sign now until they end, which is at `until_ms` at the latest."""
+    if until_ms <= now_ms:
+        return (new,)
+    others = (s for s in active_secrets(secrets, now_ms) if s.text != new.text)
+    return (new, *(s if s.until_ms and s.until_ms <= until_ms else replace(s, until_ms=until_ms) for s in others))
+
+
+def with_public_key(secret: Secret) -> Secret:
+    """The same, knowing its public key when it is an ed25519 key that is not sealed."""
+    if secret.public_key is not None or not secret.text.startswith(KEY_PREFIX):
+        return secret
+    return replace(secret, public_key=public_key_of(secret.text))
 
 
 def make_secret(random_bytes: bytes) -> str:
     """`whsec_…` from 24 to 64 bytes of a cryptographic random source."""
     return SECRET_PREFIX + base64.b64encode(random_bytes).decode()
+
+
+def make_key(seed: bytes) -> str:
+    """`whsk_…`, an ed25519 key, from 32 bytes of a cryptographic random source."""
+    public = base64.b64decode(_public_key(seed))
+    return KEY_PREFIX + base64.b64encode(seed + public).decode()
+
+
+def public_key_of(key: str) -> str:
+    """`whpk_…` of `whsk_…`.
+
+    Raises:
+        InvalidInputError: it is no ed25519 key.
+    """
+    if not key.startswith(KEY_PREFIX):
+        raise InvalidInputError("secret: only an ed25519 key (whsk_…) has a public key")
+    return PUBLIC_PREFIX + _public_key(_key_bytes(key))
+
+
+def _public_key(seed: bytes) -> str:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    return base64.b64encode(Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()).decode()
 
 
 def check_secret(text: str) -> str:
@@ -49,7 +132,7 @@ def _key_bytes(secret: str) -> bytes:
     return key
 
 
-def sign(secrets: Sequence[str], event_id: str, timestamp_s: int, body: bytes) -> str:
+def sign(secrets: Iterable[str], event_id: str, timestamp_s: int, body: bytes) -> str:
     """The `webhook-signature` header: one signature per active secret, separated by spaces."""
     signed = f"{event_id}.{timestamp_s}.".encode() + body
     return " ".join(_sign_one(secret, signed) for secret in secrets)

@@ -16,6 +16,7 @@ from console.domain.work import Claimed, Completed
 from console.engine.transport.seam import Transport
 
 USER_AGENT = f"webhook-console/{__version__}"
+_NEVER_MS = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,9 @@ class _Fixed:
     """The header fields that are the same in each request to an endpoint, and as they are kept."""
 
     version: int
+    until_ms: int
+    """When one of its secrets ends, and this must be made anew."""
+    secrets: tuple[str, ...]
     sent: Headers
     kept: Headers
 
@@ -39,13 +43,13 @@ class Dispatcher:
         started_ms = self._clock.now_ms()
         started_s = self._clock.monotonic_s()
         fixed = self._fixed.get(endpoint.seq)
-        if fixed is None or fixed.version != endpoint.version:
-            fixed = self._fixed[endpoint.seq] = _fixed_headers(endpoint)
+        if fixed is None or fixed.version != endpoint.version or started_ms >= fixed.until_ms:
+            fixed = self._fixed[endpoint.seq] = _fixed(endpoint, started_ms)
         timestamp_s = started_ms // 1000
         own = (
             ("webhook-id", claimed.event_id),
             ("webhook-timestamp", str(timestamp_s)),
-            ("webhook-signature", sign(endpoint.secrets, claimed.event_id, timestamp_s, claimed.payload)),
+            ("webhook-signature", sign(fixed.secrets, claimed.event_id, timestamp_s, claimed.payload)),
             ("webhook-event-type", claimed.event_type),
         )
         request = Request(
@@ -114,12 +118,20 @@ def _delivered(status: int) -> Delivered:
     return Delivered(status=status)
 
 
-def _fixed_headers(endpoint: Endpoint) -> _Fixed:
+def _fixed(endpoint: Endpoint, now_ms: int) -> _Fixed:
+    secrets = endpoint.active_secrets(now_ms)
+    ends = [secret.until_ms for secret in secrets if secret.until_ms is not None]
     custom = endpoint.policy.headers
     base: Headers = (("content-type", "application/json"),)
     if not any(name.lower() == "user-agent" for name, _ in custom):
         base += (("user-agent", USER_AGENT),)
-    return _Fixed(version=endpoint.version, sent=base + custom, kept=base + redact(custom))
+    return _Fixed(
+        version=endpoint.version,
+        until_ms=min(ends, default=_NEVER_MS),
+        secrets=tuple(secret.text for secret in secrets),
+        sent=base + custom,
+        kept=base + redact(custom),
+    )
 
 
 def _exchange(url: str, request_headers: Headers, outcome: Outcome) -> Exchange:

@@ -10,6 +10,8 @@ from console.domain.ids import EndpointId, new_endpoint_id
 from console.domain.operation import OperationKind
 from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy
+from console.domain.sealing import NO_KEYS, Keyring
+from console.domain.secret_parts import sealed_defaults, sealed_spec
 from console.store.protocol import Store
 
 TEST_EVENT_TYPE = "webhook.test"
@@ -23,11 +25,18 @@ def _record(
     store.progress_operation(operation, done=1, result=result, finished_at_ms=now_ms)
 
 
-def add_endpoint(store: Store, spec: EndpointSpec, *, actor: str, now_ms: int, random: Random) -> Endpoint:
-    """Raises InvalidInputError when a part of the spec is wrong or the name is taken."""
+def add_endpoint(
+    store: Store, spec: EndpointSpec, *, actor: str, now_ms: int, random: Random, keys: Keyring = NO_KEYS
+) -> Endpoint:
+    """Raises InvalidInputError when a part of the spec is wrong or the name is taken.
+
+    Args:
+        keys: seal the secrets that are kept; without a key they are kept as they are.
+    """
     spec.check()
+    endpoint_id = new_endpoint_id(random)
     with store.transaction():
-        endpoint = store.add_endpoint(new_endpoint_id(random), spec, now_ms)
+        endpoint = store.add_endpoint(endpoint_id, sealed_spec(spec, endpoint_id, keys), now_ms)
         _record(
             store,
             OperationKind.ENDPOINT_ADD,
@@ -41,12 +50,19 @@ def add_endpoint(store: Store, spec: EndpointSpec, *, actor: str, now_ms: int, r
 
 
 def edit_endpoint(
-    store: Store, endpoint_id: EndpointId, spec: EndpointSpec, *, actor: str, now_ms: int, changed: str
+    store: Store,
+    endpoint_id: EndpointId,
+    spec: EndpointSpec,
+    *,
+    actor: str,
+    now_ms: int,
+    changed: str,
+    keys: Keyring = NO_KEYS,
 ) -> Endpoint:
     """Replace what an operator said of an endpoint; `changed` names the parts for the audit log, never secrets."""
     spec.check()
     with store.transaction():
-        endpoint = store.edit_endpoint(endpoint_id, spec, now_ms)
+        endpoint = store.edit_endpoint(endpoint_id, sealed_spec(spec, endpoint_id, keys), now_ms)
         _record(
             store,
             OperationKind.ENDPOINT_EDIT,
@@ -59,10 +75,12 @@ def edit_endpoint(
     return endpoint
 
 
-def edit_defaults(store: Store, policy: DeliveryPolicy, *, actor: str, now_ms: int, changed: str) -> None:
+def edit_defaults(
+    store: Store, policy: DeliveryPolicy, *, actor: str, now_ms: int, changed: str, keys: Keyring = NO_KEYS
+) -> None:
     """Replace the policy of endpoints that say nothing themselves; `changed` names the parts for the audit log."""
     with store.transaction():
-        store.set_policy_defaults(policy, now_ms)
+        store.set_policy_defaults(sealed_defaults(policy, keys), now_ms)
         _record(
             store,
             OperationKind.DEFAULTS_EDIT,

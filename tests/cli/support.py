@@ -16,6 +16,7 @@ from console.domain.event import NewEvent
 from console.domain.ids import EventId
 from console.domain.outcome import Cause
 from console.domain.policy import DeliveryPolicy
+from console.domain.signing import Secret
 from console.domain.work import Claimed, ClaimOrder, Completed
 from console.operations.endpoints import add_endpoint
 from console.store import Store
@@ -63,7 +64,7 @@ def make_endpoint(store: Store, name: str = "billing", **parts: Any) -> Endpoint
         name=name,
         url=parts.get("url", "https://example.com/hooks"),
         types=parts.get("types", ("*",)),
-        secrets=(SECRET,),
+        secrets=(Secret(text=SECRET),),
         policy=DeliveryPolicy(**parts.get("policy", {})),
     )
     return add_endpoint(store, spec, actor="test", now_ms=now(), random=Random(name))

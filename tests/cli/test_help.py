@@ -35,10 +35,11 @@ EXPECTED = [
     "attempts", "attempts-list", "attempts-show", "attempts-tail", "backup", "completion", "defaults",
     "defaults-edit", "defaults-show", "deliveries", "deliveries-cancel", "deliveries-list", "deliveries-retry",
     "deliveries-show", "deliveries-skip", "demo", "endpoints", "endpoints-add", "endpoints-edit", "endpoints-list",
-    "endpoints-pause", "endpoints-remove", "endpoints-resume", "endpoints-show", "endpoints-test", "events",
-    "events-list", "events-show", "operations", "operations-cancel", "operations-list", "operations-show",
-    "operations-undo", "operations-watch", "retention", "retention-edit", "retention-run", "retention-show", "send",
-    "serve", "stats", "status", "stop",
+    "endpoints-pause", "endpoints-remove", "endpoints-resume", "endpoints-reveal-secret", "endpoints-rotate-secret",
+    "endpoints-show", "endpoints-test", "events", "events-list", "events-show", "operations", "operations-cancel",
+    "operations-list", "operations-show", "operations-undo", "operations-watch", "retention", "retention-edit",
+    "retention-run", "retention-show", "secrets", "secrets-generate-key", "secrets-seal", "secrets-status",
+    "secrets-unseal", "send", "serve", "stats", "status", "stop",
 ]  # fmt: skip
 
 

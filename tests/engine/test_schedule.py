@@ -8,6 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.ids import EndpointId
 from console.domain.policy import DeliveryPolicy
+from console.domain.signing import Secret
 from console.domain.work import ClaimOrder
 from console.engine.schedule import CLAIM_AT_ONCE, Schedule
 from tests.factories import NOW_MS, SECRET
@@ -20,7 +21,7 @@ def make_endpoint(seq: int, *, state: EndpointState = EndpointState.ACTIVE, max_
         name=f"e{seq}",
         url="http://127.0.0.1:9/",
         types=("*",),
-        secrets=(SECRET,),
+        secrets=(Secret(text=SECRET),),
         policy=DeliveryPolicy(max_in_flight=max_in_flight),
         state=state,
         state_reason=None,

@@ -1,20 +1,36 @@
 """Endpoints."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
 from console.domain.errors import InvalidInputError, UnknownReferenceError
 from console.domain.ids import EndpointId
 from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy, check_policy
+from console.domain.sealing import DEFAULTS as DEFAULTS_OWNER
+from console.domain.secret_parts import OwnedChange, change_secrets
+from console.domain.signing import active_secrets
 from console.domain.status import Gauge
-from console.store.sqlite import counting, nudging
+from console.store.sqlite import counting, nudging, ordering
 from console.store.sqlite.base import Queries
-from console.store.sqlite.policies import DEFAULTS, parts_text, read_parts, read_policy
+from console.store.sqlite.policies import (
+    DEFAULTS,
+    parts_text,
+    read_parts,
+    read_policy,
+    with_secrets,
+    without_secrets,
+)
 from console.store.sqlite.rows import (
     ENDPOINT_COLUMNS,
     GAUGE_COLUMNS,
     endpoint_of,
     gauge_of,
     pace_text,
+    secrets_of,
+    secrets_text,
     texts_text,
 )
 
@@ -39,7 +55,10 @@ UPDATE endpoints SET state = ?, state_reason = ?, state_since = ?, version = ver
 WHERE id = ? AND removed_at IS NULL
 """
 _SET_PACE = "UPDATE endpoints SET pace = ?, version = version + 1 WHERE id = ? AND removed_at IS NULL"
-_REMOVE = "UPDATE endpoints SET removed_at = ?, version = version + 1 WHERE id = ? AND removed_at IS NULL"
+_REMOVE = """
+UPDATE endpoints SET removed_at = ?, secrets = '[]', policy = ?, version = version + 1
+WHERE id = ? AND removed_at IS NULL
+"""
 _CANCEL_PENDING = """
 UPDATE deliveries SET state = 'cancelled', next_attempt_at = NULL, updated_at = ?
 WHERE endpoint = ? AND state = 'pending'
@@ -53,10 +72,15 @@ FROM endpoints p LEFT JOIN gauges g ON g.endpoint = p.seq WHERE p.removed_at IS 
 
 _DEFAULTS = f"SELECT {DEFAULTS}"
 _OWN = "SELECT policy FROM endpoints WHERE id = ?"
+_KEPT_DEFAULTS = "SELECT value FROM settings WHERE key = 'policy'"
+_KEPT_SECRETS = "SELECT seq, id, secrets, policy FROM endpoints WHERE removed_at IS NULL"
+_SET_SECRETS = "UPDATE endpoints SET secrets = ?, policy = ?, version = version + 1 WHERE seq = ?"
 _SET_DEFAULTS = """
 INSERT INTO settings (key, value, updated_at) VALUES ('policy', ?, ?)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at
 """
+_DROP_ENDED = "UPDATE endpoints SET secrets = ? WHERE id = ?"
+_EMPTY_LOG = "PRAGMA wal_checkpoint(TRUNCATE)"
 _NEW_VERSIONS = "UPDATE endpoints SET version = version + 1 WHERE removed_at IS NULL RETURNING seq"
 
 
@@ -65,7 +89,9 @@ class EndpointQueries(Queries):
         spec.check()
         with self.transaction():
             self._refuse_taken(spec.name, endpoint_id)
-            self._connection.run(_INSERT, (endpoint_id, *_columns(spec), self._own_policy(spec), now_ms, now_ms))
+            self._connection.run(
+                _INSERT, (endpoint_id, *_columns(spec, now_ms), self._own_policy(spec), now_ms, now_ms)
+            )
             self._connection.run(_REROUTE)
             endpoint = self._endpoint(endpoint_id)
             nudging.settings_changed(self._connection, endpoint.seq)
@@ -73,10 +99,12 @@ class EndpointQueries(Queries):
 
     def edit_endpoint(self, endpoint_id: EndpointId, spec: EndpointSpec, now_ms: int) -> Endpoint:
         spec.check()
-        with self.transaction():
+        with self._erasing():
             self._refuse_taken(spec.name, endpoint_id)
-            self._connection.run(_EDIT, (*_columns(spec), self._own_policy(spec, endpoint_id), endpoint_id))
+            orders = ordering.paths(self._connection, endpoint_id)
+            self._connection.run(_EDIT, (*_columns(spec, now_ms), self._own_policy(spec, endpoint_id), endpoint_id))
             self._connection.run(_REROUTE)
+            ordering.reorder(self._connection, orders, now_ms)
             endpoint = self._endpoint(endpoint_id)
             nudging.settings_changed(self._connection, endpoint.seq)
             return endpoint
@@ -84,9 +112,9 @@ class EndpointQueries(Queries):
     def set_endpoint_state(
         self, endpoint_id: EndpointId, state: EndpointState, reason: str | None, now_ms: int
     ) -> Endpoint:
-        with self.transaction():
+        with self._erasing():
             self._connection.run(_SET_STATE, (state, reason, now_ms, endpoint_id))
-            endpoint = self._endpoint(endpoint_id)
+            endpoint = self._without_ended(self._endpoint(endpoint_id), now_ms)
             nudging.settings_changed(self._connection, endpoint.seq)
             return endpoint
 
@@ -98,9 +126,11 @@ class EndpointQueries(Queries):
             return endpoint
 
     def remove_endpoint(self, endpoint_id: EndpointId, now_ms: int) -> int:
-        with self.transaction():
+        with self._erasing():
             endpoint = self._endpoint(endpoint_id)
-            self._connection.run(_REMOVE, (now_ms, endpoint_id))
+            # Its history needs the policy, and nothing needs its secrets any more.
+            policy = without_secrets(self._connection.value(_OWN, (endpoint_id,)))
+            self._connection.run(_REMOVE, (now_ms, policy, endpoint_id))
             self._connection.run(_REROUTE)
             cancelled = self._connection.run(_CANCEL_PENDING, (now_ms, endpoint.seq))
             counting.move(self._connection, {endpoint.seq: {"pending": -cancelled, "cancelled": cancelled}})
@@ -112,11 +142,47 @@ class EndpointQueries(Queries):
 
     def set_policy_defaults(self, policy: DeliveryPolicy, now_ms: int) -> None:
         check_policy(policy)
-        with self.transaction():
+        with self._erasing():
+            orders = ordering.paths(self._connection)
             self._connection.run(_SET_DEFAULTS, (parts_text(policy, {}, {}), now_ms))
             self._connection.run(_REROUTE)
+            ordering.reorder(self._connection, orders, now_ms)
             for (seq,) in self._connection.rows(_NEW_VERSIONS):
                 nudging.settings_changed(self._connection, seq)
+
+    def rewrite_secrets(self, change: OwnedChange, now_ms: int) -> None:
+        with self._erasing():
+            if (defaults := self._connection.value(_KEPT_DEFAULTS)) is not None:
+                text = with_secrets(defaults, partial(change, DEFAULTS_OWNER))
+                self._connection.run(_SET_DEFAULTS, (text, now_ms))
+            for seq, id_, secrets, policy in self._connection.rows(_KEPT_SECRETS):
+                changed = change_secrets(active_secrets(secrets_of(secrets), now_ms), partial(change, id_))
+                self._connection.run(
+                    _SET_SECRETS, (secrets_text(changed), with_secrets(policy, partial(change, id_)), seq)
+                )
+                nudging.settings_changed(self._connection, seq)
+
+    def empty_log(self) -> bool:
+        row = self._connection.row(_EMPTY_LOG)
+        return row is not None and row[0] == 0
+
+    def _without_ended(self, endpoint: Endpoint, now_ms: int) -> Endpoint:
+        """The endpoint, once the secrets that have ended are no longer kept."""
+        kept = endpoint.active_secrets(now_ms)
+        if kept == endpoint.secrets:
+            return endpoint
+        self._connection.run(_DROP_ENDED, (secrets_text(kept), endpoint.id))
+        return self._endpoint(endpoint.id)
+
+    @contextmanager
+    def _erasing(self) -> Iterator[None]:
+        """A transaction in which what is replaced is overwritten in its page, not only let go of: secrets."""
+        self._connection.run("PRAGMA secure_delete=ON")
+        try:
+            with self.transaction():
+                yield
+        finally:
+            self._connection.run("PRAGMA secure_delete=OFF")
 
     def _own_policy(self, spec: EndpointSpec, endpoint_id: EndpointId | None = None) -> str:
         defaults = read_parts(self._connection.value(_DEFAULTS))
@@ -155,5 +221,6 @@ class EndpointQueries(Queries):
             raise InvalidInputError(f"name {name!r}: is taken by {taken_by}; choose another with --name")
 
 
-def _columns(spec: EndpointSpec) -> tuple[str, ...]:
-    return spec.name, spec.url, texts_text(spec.types), texts_text(spec.secrets)
+def _columns(spec: EndpointSpec, now_ms: int) -> tuple[str, ...]:
+    """Secrets that have ended are not kept."""
+    return spec.name, spec.url, texts_text(spec.types), secrets_text(active_secrets(spec.secrets, now_ms))

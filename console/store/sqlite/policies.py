@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from console.domain.policy import BUILT_IN, DeliveryPolicy
+from console.domain.secret_parts import SECRET_PARTS, Change, change_policy
 
 DEFAULTS = "coalesce((SELECT value FROM settings WHERE key = 'policy'), json_object())"
 """The parts of a policy that an operator has set for all endpoints, as JSON."""
@@ -46,6 +47,21 @@ def parts_text(policy: DeliveryPolicy, defaults: Mapping[str, Any], own: Mapping
         if value != defaults.get(name, _BUILT_IN[name]) or (name in own and own[name] == value)
     }
     return _encode(kept).decode()
+
+
+def with_secrets(text: str, change: Change) -> str:
+    """Some parts of a policy, with each secret in them changed."""
+    parts, policy = read_parts(text), _decode(text)
+    changed = change_policy(policy, change)
+    if changed is policy:
+        return text
+    said = {name: msgspec.to_builtins(getattr(changed, name)) for name in SECRET_PARTS if name in parts}
+    return _encode({**parts, **said}).decode()
+
+
+def without_secrets(text: str) -> str:
+    """Some parts of a policy, but for those that may hold a secret."""
+    return _encode({name: value for name, value in read_parts(text).items() if name not in SECRET_PARTS}).decode()
 
 
 def own_policy_text(text: str) -> str:

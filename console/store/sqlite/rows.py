@@ -9,9 +9,11 @@ from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.event import Event, EventRow
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, OperationId
 from console.domain.operation import Operation, OperationKind
+from console.domain.ordering import BLOCKED_AT_MS
 from console.domain.outcome import Cause, Headers
 from console.domain.pacing import Pace
 from console.domain.rates import Bucket
+from console.domain.signing import Secret
 from console.domain.status import EngineStatus, Gauge
 from console.store.sqlite.connection import Row
 from console.store.sqlite.policies import policy_of, read_parts, read_policy
@@ -20,6 +22,7 @@ _encode = msgspec.json.Encoder().encode
 _decode_pace = msgspec.json.Decoder(Pace).decode
 _decode_headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 _decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
+_decode_secrets = msgspec.json.Decoder(tuple[str | Secret, ...]).decode
 
 ENDPOINT_COLUMNS = (
     f"seq, id, name, url, types, secrets, policy, {policy_of('endpoints')}, state, state_reason, "
@@ -46,6 +49,21 @@ def texts_text(texts: tuple[str, ...]) -> str:
     return json.dumps(texts)
 
 
+def secrets_text(secrets: tuple[Secret, ...]) -> str:
+    """Signing secrets as JSON: a text alone, or an object where there is more to say."""
+    return _encode([_kept_secret(secret) for secret in secrets]).decode()
+
+
+def _kept_secret(secret: Secret) -> str | dict[str, str | int]:
+    more = {"until_ms": secret.until_ms, "public_key": secret.public_key}
+    kept = {name: value for name, value in more.items() if value is not None}
+    return {"text": secret.text, **kept} if kept else secret.text
+
+
+def secrets_of(text: str) -> tuple[Secret, ...]:
+    return tuple(Secret(text=item) if isinstance(item, str) else item for item in _decode_secrets(text))
+
+
 def headers_text(headers: Headers) -> str:
     """Header fields as JSON. Names and values are Latin-1 text at most, so nothing is lost."""
     return _encode(headers).decode()
@@ -64,7 +82,7 @@ def endpoint_of(row: Row) -> Endpoint:
         name=name,
         url=url,
         types=_decode_texts(types),
-        secrets=_decode_texts(secrets),
+        secrets=secrets_of(secrets),
         policy=read_policy(policy),
         own=frozenset(read_parts(own)),
         state=EndpointState(state),
@@ -90,10 +108,11 @@ def delivery_of(row: Row) -> Delivery:
         endpoint_name=endpoint_name,
         state=DeliveryState(state),
         held=state == "pending" and endpoint_state != "active",
+        blocked=next_at == BLOCKED_AT_MS,
         attempts=attempts,
         schedule_step=step,
         schedule_length=len(read_policy(policy).schedule_s),
-        next_attempt_at_ms=next_at,
+        next_attempt_at_ms=None if next_at == BLOCKED_AT_MS else next_at,
         manual=bool(manual),
         last_cause=Cause(cause) if cause else None,
         last_status=status,

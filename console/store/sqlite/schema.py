@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from console.domain.rates import SLOTS
-from console.store.sqlite.policies import own_policy_text
+from console.store.sqlite.policies import own_policy_text, without_secrets
 
 if TYPE_CHECKING:
     from sqlite_utils import Database, Migrations
@@ -238,6 +238,9 @@ def migrations() -> "Migrations":
         # A policy used to be written whole; what is as built in now follows the store's default.
         for seq, policy in db.execute("SELECT seq, policy FROM endpoints").fetchall():
             db.execute("UPDATE endpoints SET policy = ? WHERE seq = ?", (own_policy_text(policy), seq))
+        # Nothing needs the secrets of an endpoint that was removed.
+        for seq, policy in db.execute("SELECT seq, policy FROM endpoints WHERE removed_at IS NOT NULL").fetchall():
+            db.execute("UPDATE endpoints SET secrets = '[]', policy = ? WHERE seq = ?", (without_secrets(policy), seq))
 
     return schema
 
