@@ -52,27 +52,72 @@ class Authority:
     def ca_file(self) -> Path:
         return self.folder / "authority.pem"
 
-    def server_context(self, *names: str, expired: bool = False) -> ssl.SSLContext:
-        """For a receiver that answers to these names or addresses."""
+    def server_context(
+        self, *names: str, expired: bool = False, asks_for_a_certificate: bool = False
+    ) -> ssl.SSLContext:
+        """For a receiver that answers to these names or addresses, and perhaps only to clients of this authority."""
+        pem = self._issue(names[0], ExtendedKeyUsageOID.SERVER_AUTH, names, expired=expired)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        if asks_for_a_certificate:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.ca_file)
+        return context
+
+    def client_pem(self, name: str) -> bytes:
+        """Key and certificate, in this order, of a client that calls itself so."""
+        return self._issue(name, ExtendedKeyUsageOID.CLIENT_AUTH, (name,)).read_bytes()
+
+    def _issue(
+        self, common_name: str, usage: x509.ObjectIdentifier, names: tuple[str, ...], *, expired: bool = False
+    ) -> Path:
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         issuer_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
         certificate = (
             _builder(subject, self.certificate.subject, key.public_key(), valid_days=-1 if expired else 30)
             .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(issuer_key, critical=False)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .sign(self.key, hashes.SHA256())
         )
-        pem = self.folder / f"{names[0].replace(':', '_')}{'-expired' if expired else ''}.pem"
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        pem.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(pem)
-        return context
+        pem = self.folder / f"{common_name.replace(':', '_')}{'-expired' if expired else ''}.pem"
+        pem.write_bytes(_private_pem(key) + certificate.public_bytes(serialization.Encoding.PEM))
+        return pem
+
+
+def self_signed_context(folder: Path, name: str) -> ssl.SSLContext:
+    """For a receiver that vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    certificate = (
+        _builder(subject, subject, key.public_key(), valid_days=30)
+        .add_extension(x509.SubjectAlternativeName([_general_name(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem = folder / "self-signed.pem"
+    pem.write_bytes(_private_pem(key) + certificate.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem)
+    return context
+
+
+def encrypted(pem: bytes, password: bytes) -> bytes:
+    """The same key and certificate, the key with a password."""
+    key = serialization.load_pem_private_key(pem, None)
+    locked = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(password),
+    )
+    return locked + pem[pem.index(b"-----BEGIN CERTIFICATE") :]
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _builder(

@@ -107,6 +107,8 @@ class ScriptedReceiver:
         self.requests: list[ReceivedRequest] = []
         self.connections_opened = 0
         self.sni_names: list[str | None] = []
+        self.client_names: list[str] = []
+        """Of each connection that came with a certificate: what its holder is called in it."""
         self._host = host
         self._tls = tls
         self._open: set[asyncio.Task[None]] = set()
@@ -159,6 +161,10 @@ class ScriptedReceiver:
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections_opened += 1
+        certificate = writer.get_extra_info("peercert") or {}
+        self.client_names += [
+            value for part in certificate.get("subject", ()) for name, value in part if name == "commonName"
+        ]
         task = asyncio.create_task(self._serve(reader, writer, self.connections_opened))
         self._open.add(task)
         task.add_done_callback(self._open.discard)

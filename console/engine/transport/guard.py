@@ -1,6 +1,7 @@
 """The address guard: from a host name to addresses that may be connected to, or the reason for a refusal."""
 
 import asyncio
+import re
 import socket
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,7 @@ NEGATIVE_TTL_S = 1.0
 """How long a refusal or a failed look-up serves: long enough that a burst to a dead name asks once."""
 
 _MAX_HOSTS = 4096
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 Resolver = Callable[[str], Awaitable[list[str]]]
 """From a host name to its addresses. Raises OSError when there are none."""
@@ -91,6 +93,9 @@ class AddressGuard:
         only the proxy knows, so it must have rules of its own. What can be told here is refused here: a host that is
         itself a denied address, in any spelling that a resolver would take for one, and `localhost`.
         """
+        if not host.startswith("[") and ":" not in host and _NAME.fullmatch(host) is None:
+            # Who knows what the proxy makes of an escape or of a letter that looks like a digit.
+            return Refusal(cause=Cause.BLOCKED_ADDRESS, detail=f"{host} is no plain host name, which a proxy must have")
         address = _spelled_address(host)
         reason = None if address is None else self._policy.refusal(address)
         if reason is None:

@@ -1,3 +1,4 @@
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -33,6 +34,18 @@ def receiver(stack: AsyncExitStack) -> MakeReceiver:
         return await stack.enter_async_context(ScriptedReceiver(behaviour, **options))  # type: ignore[arg-type]  # options are passed through
 
     return make
+
+
+@pytest.fixture
+def unused_port() -> Callable[[], int]:
+    """Gives ports that nothing listens on."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return int(probe.getsockname()[1])
+
+    return find
 
 
 @pytest.fixture(params=["pyreqwest", "httpx"])
