@@ -1,9 +1,11 @@
-"""A producer that never forgets what was acknowledged: `python -m tests.faults.oracle STORE LOG SEED [CHANGES]`.
+"""A producer that never forgets what was acknowledged: `python -m tests.faults.oracle STORE LOG SEED [--control FILE]
+[--changes FILE]`.
 
-Accepts events until its input closes; an id is written to the log, and synced, after the store has answered for it.
-With `CHANGES` every change of the store's files is recorded there, and every answer (see `recording`).
+Accepts events until its input closes; an id is written to the log, and synced, after the store has answered for it. A
+refusal is written down beside it, in LOG.refused. With `--changes` every answer is in there too (see `recording`).
 """
 
+import argparse
 import os
 import select
 import sys
@@ -11,23 +13,25 @@ import time
 from pathlib import Path
 from random import Random
 
-from console.domain.clock import SystemClock
 from console.domain.errors import StoreError
 from console.domain.event import NewEvent
 from console.store import open_store
-from tests.faults.recording import Log, record
+from tests.faults import troubles
 
 TYPES = ("invoice.paid", "lead.created", "meeting.booked")
 
 
 def main() -> None:
-    path, log, seed = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-    random, clock = Random(seed), SystemClock()
-    changes = Log(Path(sys.argv[4])) if len(sys.argv) > 4 else None
-    if changes is not None:
-        record(path, changes)
-    acknowledged = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    store = open_store(path)
+    parser = argparse.ArgumentParser()
+    troubles.add_options(parser)
+    parser.add_argument("log", type=Path)
+    parser.add_argument("seed", type=int)
+    given = parser.parse_args()
+    random = Random(given.seed)
+    clock, changes = troubles.begin(given)
+    acknowledged = os.open(given.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    refused = given.log.with_name(given.log.name + ".refused")
+    store = open_store(given.store)
     print("ready", flush=True)
     while not select.select([sys.stdin], [], [], random.uniform(0, 0.05))[0]:
         events = [
@@ -36,7 +40,9 @@ def main() -> None:
         ]
         try:
             answers = store.accept(events, clock.now_ms())
-        except StoreError:  # locked for long: not acknowledged
+        except StoreError as error:  # not acknowledged
+            with refused.open("a") as file:
+                file.write(f"{error}\n")
             time.sleep(0.01)
             continue
         if changes is not None:

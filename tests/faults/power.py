@@ -52,6 +52,8 @@ class Disk:
                 self._syncs[record.name, record.at] = at
             case "synced":
                 self._synced(record.inode, self._syncs.pop((record.name, record.at)))
+            case "failed":
+                self._failed(record.inode, self._syncs.pop((record.name, record.at)))
             case "unlink":
                 if self._names.pop(record.name, None) is not None:
                     self._pending_names.append(_Name(at, record.name, None))
@@ -86,6 +88,12 @@ class Disk:
             if at < began:
                 _apply(file.durable, change)
         file.pending = [(at, change) for at, change in file.pending if at > began]
+
+    def _failed(self, inode: int, began: int) -> None:
+        """What was to be synced is not, and no later sync will do it: the kernel has given it up."""
+        if inode != FOLDER:
+            file = self._files[inode]
+            file.pending = [(at, change) for at, change in file.pending if at > began]
 
 
 def _rename(names: dict[str, _File], change: _Name) -> None:

@@ -36,20 +36,23 @@ class Findings:
     """Stores that were not sound, with what was wrong."""
 
 
-def record_work(folder: Path, seed: int, *, steps: int = 150, synchronous: str = "FULL") -> list[Record]:
-    """What a producer, an engine and an operator did to a new store, as the seed says."""
+def record_work(folder: Path, seed: int, *options: str, steps: int = 150) -> list[Record]:
+    """What a producer, an engine and an operator did to a new store, as the seed says; options: see `recorded_work`."""
     store, log = folder / "recorded" / "store.db", folder / "changes.log"
     store.parent.mkdir()
     command = [sys.executable, "-m", "tests.faults.recorded_work", str(store), str(log), str(seed), str(steps)]
-    subprocess.run([*command, synchronous], check=True, timeout=CHILD_S)
+    subprocess.run([*command, *options], check=True, timeout=CHILD_S, stdout=subprocess.DEVNULL)
     return list(read_log(log))
 
 
 def record_engine(folder: Path, seed: int, *, seconds: float) -> list[Record]:
     """What a real engine and a producer, each a process, did to a store at the same time, until both were killed."""
     log = folder / "changes.log"
-    with World(folder, seed) as world, world.recorded(log):
+    options = ("--changes", str(log))
+    with World(folder, seed) as world, world.troubled_engine(*options) as engine, world.producing(*options) as producer:
         select.select([], [], [], seconds)
+        engine.process.kill()
+        producer.kill()
     return list(read_log(log))
 
 

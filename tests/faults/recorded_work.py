@@ -1,32 +1,33 @@
 """A producer, an engine and an operator on one store, step by step as a seed says, each change of a file recorded:
-`python -m tests.faults.recorded_work STORE LOG SEED STEPS SYNCHRONOUS`.
+`python -m tests.faults.recorded_work STORE LOG SEED STEPS`.
 
-`SYNCHRONOUS` is the product's FULL, or another one, to see that less does lose what was promised.
+`--synchronous` other than the product's FULL shows that less does lose what was promised, `--unheeded` that a failed
+sync must not be taken for one that worked. Prints how many calls were refused with a StoreError.
 """
 
-import sys
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
 from console.domain.clock import ManualClock
 from console.domain.endpoint import EndpointState
+from console.domain.errors import StoreError
 from console.domain.ids import EventId
 from console.domain.work import Claimed
 from console.store import Store, open_store
-from console.store.sqlite.connection import Connection
 from console.store.sqlite.store import SqliteStore
 from tests.factories import add_endpoint, claim_all, delivered, failed, make_completed, make_event, retry, start_engine
+from tests.faults import troubles
 from tests.faults.policies import policy_fields
-from tests.faults.recording import Log, record
-
-CHECKPOINT_PAGES = 40
-"""Instead of thousands: a short run must come to checkpoints, and to logs that begin again."""
+from tests.faults.recording import Failures, Log, record
 
 
 class Work:
     def __init__(self, path: Path, log: Log, seed: int) -> None:
         self.path, self.log, self.random, self.clock = path, log, Random(seed), ManualClock()
-        self.events = 0
+        self.events = self.refused = 0
         self.in_flight: list[Claimed] = []
         self.readers: list[Store] = []
         self.producer, self.engine = open_store(path), open_store(path)
@@ -37,10 +38,12 @@ class Work:
         self.take_over()
 
     def take_over(self) -> None:
-        self.epoch = start_engine(self.engine, now_ms=self.clock.now_ms())
-        assert isinstance(self.engine, SqliteStore)
-        self.engine._connection.run(f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}")
-        self.engine.recover(epoch=self.epoch, now_ms=self.clock.now_ms())
+        taken = False
+        while not taken:
+            with self.perhaps_refused():
+                self.epoch = start_engine(self.engine, now_ms=self.clock.now_ms())
+                self.engine.recover(epoch=self.epoch, now_ms=self.clock.now_ms())
+                taken = True
         self.in_flight = []
 
     def step(self) -> None:
@@ -48,41 +51,55 @@ class Work:
         acts = (self.accept, self.claim, self.complete, self.complete, self.pause, self.tidy, self.read, self.restart)
         self.random.choices(acts, (30, 20, 20, 10, 3, 3, 4, 2))[0]()
 
+    @contextmanager
+    def perhaps_refused(self) -> Iterator[None]:
+        """With a failing disk any call may be refused: then nothing was promised."""
+        try:
+            yield
+        except StoreError:
+            self.refused += 1
+
     def accept(self) -> None:
         events = []
         for _ in range(self.random.choice((1, 1, 2, 8, 40))):
             self.events += 1
             payload = self.random.randbytes(self.random.choice((10, 200, 1000, 9000)))
             events.append(make_event(id=EventId(f"evt_{self.events}"), payload=payload))
-        answers = self.producer.accept(events, self.clock.now_ms())
-        self.log.mark("accepted", *(a.id for a in answers))
+        with self.perhaps_refused():
+            answers = self.producer.accept(events, self.clock.now_ms())
+            self.log.mark("accepted", *(a.id for a in answers))
 
     def claim(self) -> None:
-        claimed = claim_all(self.engine, self.epoch, now_ms=self.clock.now_ms(), limit=self.random.choice((1, 4, 30)))
-        for c in claimed:
-            self.log.mark("sent", str(c.attempt_id))
-        self.in_flight += claimed
+        limit = self.random.choice((1, 4, 30))
+        with self.perhaps_refused():
+            claimed = claim_all(self.engine, self.epoch, now_ms=self.clock.now_ms(), limit=limit)
+            for c in claimed:
+                self.log.mark("sent", str(c.attempt_id))
+            self.in_flight += claimed
 
     def complete(self) -> None:
         self.random.shuffle(self.in_flight)
-        ended, self.in_flight = self.in_flight[:20], self.in_flight[20:]
+        ended = self.in_flight[:20]
         now_ms = self.clock.now_ms()
         verdicts = (delivered(), delivered(), retry(now_ms + 20), failed())
-        self.engine.complete(
-            [make_completed(c, self.random.choice(verdicts), now_ms=now_ms) for c in ended], epoch=self.epoch
-        )
-        for c in ended:
-            self.log.mark("ended", str(c.attempt_id))
+        completed = [make_completed(c, self.random.choice(verdicts), now_ms=now_ms) for c in ended]
+        with self.perhaps_refused():
+            self.engine.complete(completed, epoch=self.epoch)
+            del self.in_flight[:20]
+            for c in ended:
+                self.log.mark("ended", str(c.attempt_id))
 
     def pause(self) -> None:
         endpoint = self.random.choice(self.endpoints)
         state = self.random.choice((EndpointState.PAUSED, EndpointState.ACTIVE))
         self.log.mark("state soon", endpoint.id)
-        self.producer.set_endpoint_state(endpoint.id, state, "why", self.clock.now_ms())
-        self.log.mark("state", endpoint.id, state)
+        with self.perhaps_refused():
+            self.producer.set_endpoint_state(endpoint.id, state, "why", self.clock.now_ms())
+            self.log.mark("state", endpoint.id, state)
 
     def tidy(self) -> None:
-        self.engine.tidy(epoch=self.epoch, now_ms=self.clock.now_ms())
+        with self.perhaps_refused():
+            self.engine.tidy(epoch=self.epoch, now_ms=self.clock.now_ms())
 
     def read(self) -> None:
         """One that holds its place in the log, so that checkpoints cannot end."""
@@ -103,9 +120,14 @@ class Work:
         self.engine.close()
         if self.random.random() < 0.5:
             self.producer.close()
-            self.producer = open_store(self.path)
-        self.engine = open_store(self.path)
+            self.producer = self.open()
+        self.engine = self.open()
         self.take_over()
+
+    def open(self) -> Store:
+        while True:
+            with self.perhaps_refused():
+                return open_store(self.path)
 
     def close(self) -> None:
         for store in (*self.readers, self.engine, self.producer):
@@ -113,20 +135,28 @@ class Work:
 
 
 def main() -> None:
-    path, log, seed, steps, synchronous = Path(sys.argv[1]), Log(Path(sys.argv[2])), *sys.argv[3:6]
-    prepare = Connection.prepare
-
-    def prepare_otherwise(connection: Connection) -> None:
-        prepare(connection)
-        if synchronous != "FULL":
-            connection.run(f"PRAGMA synchronous={synchronous}")
-
-    setattr(Connection, "prepare", prepare_otherwise)  # noqa: B010 - mypy knows better than to let methods be replaced
-    record(path, log)
-    work = Work(path, log, int(seed))
-    for _ in range(int(steps)):
+    parser = argparse.ArgumentParser()
+    parser.add_argument("store", type=Path)
+    parser.add_argument("changes", type=Path)
+    parser.add_argument("seed", type=int)
+    parser.add_argument("steps", type=int)
+    parser.add_argument("--synchronous", default="FULL")
+    parser.add_argument("--failures", type=float, default=0.0, help="how many of the writes and syncs fail, 0 to 1")
+    parser.add_argument("--unheeded", action="store_true", help="failed syncs are not told to SQLite")
+    given = parser.parse_args()
+    troubles.begin(argparse.Namespace(store=given.store, control=None, changes=None))
+    if given.synchronous != "FULL":
+        troubles.with_pragma(f"synchronous={given.synchronous}")
+    log = Log(given.changes)
+    failures = Failures(Random(f"{given.seed} failures"), unheeded=given.unheeded)
+    record(given.store, log, failures)
+    work = Work(given.store, log, given.seed)
+    failures.rate = given.failures
+    for _ in range(given.steps):
         work.step()
+    failures.rate = 0.0
     work.close()
+    print(work.refused)
 
 
 if __name__ == "__main__":

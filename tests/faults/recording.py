@@ -4,9 +4,12 @@ Several processes may write one log. A record is appended after its call has ret
 too: what it made durable is what was written down before it began.
 """
 
+import errno
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import msgspec
 
@@ -14,11 +17,12 @@ from tests.faults.interposed import Disk, interpose
 
 
 class Record(msgspec.Struct, array_like=True, omit_defaults=True):
-    """One of these, by `kind`:
+    """One of these, by `kind`.
 
     `file` (name, inode, data): seen for the first time, with what was in it; `write` (inode, at, data); `truncate`
     (inode, at: the size); `sync` and `synced` (inode, at: the number of this sync, name: the process), where inode 0 is
-    the folder; `unlink` (name); `mark` (name: what was promised, at: a number, data: of what).
+    the folder; `failed` instead of `synced`: what was written before is not on the disk and will not be; `unlink`
+    (name); `mark` (name: what was promised, at: a number, data: of what).
     """
 
     kind: str
@@ -56,14 +60,28 @@ def read_log(path: Path) -> Iterator[Record]:
         at += 4 + size
 
 
-def record(store: Path, log: Log) -> None:
+@dataclass(slots=True)
+class Failures:
+    """Which writes and syncs fail, as a seed says. After a failed sync the kernel forgets: the next one works, and what
+    was to be synced is gone."""
+
+    random: Random
+    rate: float = 0.0
+    unheeded: bool = False
+    """SQLite is told that the sync has worked."""
+
+    def comes(self) -> bool:
+        return self.random.random() < self.rate
+
+
+def record(store: Path, log: Log, failures: Failures | None = None) -> None:
     """From now on every change that this process makes to the store's files is in the log."""
-    interpose(_Recorder(store, log))
+    interpose(_Recorder(store, log, failures or Failures(Random(0))))
 
 
 class _Recorder(Disk):
-    def __init__(self, store: Path, log: Log) -> None:
-        self._store, self._log = store, log
+    def __init__(self, store: Path, log: Log, failures: Failures) -> None:
+        self._store, self._log, self._failures = store, log, failures
         self._inodes: dict[int, int] = {}
         """Of what is open and ours, by descriptor."""
         self._seen: set[int] = set()
@@ -89,8 +107,12 @@ class _Recorder(Disk):
         return super().close(fd)
 
     def write(self, fd: int, data: bytes, offset: int) -> int:
-        written = super().write(fd, data, offset)
-        if fd in self._inodes:
+        ours = fd in self._inodes
+        fails = ours and self._failures.comes()
+        if fails and self._failures.random.random() < 0.5:
+            raise OSError(errno.ENOSPC, "no space")
+        written = super().write(fd, data[: len(data) // 2] if fails else data, offset)
+        if ours:
             self._log.add(Record("write", self._inodes[fd], offset, data=data[:written]))
         return written
 
@@ -107,6 +129,11 @@ class _Recorder(Disk):
         self._syncs += 1
         number, process = self._syncs, str(os.getpid())
         self._log.add(Record("sync", inode, number, process))
+        if self._failures.comes():
+            self._log.add(Record("failed", inode, number, process))
+            if not self._failures.unheeded:
+                raise OSError(errno.EIO, "the disk")
+            return 0
         super().sync(fd)
         self._log.add(Record("synced", inode, number, process))
         return 0

@@ -31,14 +31,29 @@ def test_a_real_engine_beside_a_producer_keeps_its_promises(tmp_path: Path) -> N
 
 def test_with_less_syncing_this_finds_losses(tmp_path: Path) -> None:
     """What is told to the disk only now and then is lost: these tests would see it."""
-    found = lose_power(tmp_path, record_work(tmp_path, 1, synchronous="NORMAL"), 1, moments=30)
+    found = lose_power(tmp_path, record_work(tmp_path, 1, "--synchronous=NORMAL"), 1, moments=30)
     assert any("event" in lost for lost in found.lost)
     assert any("attempt" in lost for lost in found.lost)
     assert found.broken == []
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_what_a_failing_disk_refused_was_not_promised(tmp_path: Path, seed: int) -> None:
+    """Writes cut short and syncs that fail: what is promised all the same is there when the power has gone too."""
+    found = lose_power(tmp_path, record_work(tmp_path, seed, "--failures=0.01"), seed, moments=30)
+    assert found.promises > 500
+    assert (found.lost, found.broken) == ([], [])
+
+
+def test_a_failed_sync_that_is_not_heeded_is_found_out(tmp_path: Path) -> None:
+    records = record_work(tmp_path, 1, "--failures=0.02", "--unheeded")
+    assert any(record.kind == "failed" for record in records)
+    found = lose_power(tmp_path, records, 1, moments=30)
+    assert found.lost or found.broken
+
+
 def test_without_syncing_this_finds_broken_stores(tmp_path: Path) -> None:
-    found = lose_power(tmp_path, record_work(tmp_path, 1, synchronous="OFF"), 1, moments=30)
+    found = lose_power(tmp_path, record_work(tmp_path, 1, "--synchronous=OFF"), 1, moments=30)
     assert found.broken
 
 

@@ -1,4 +1,4 @@
-"""The real engine in simulated time: days of trouble in seconds, and the same ones again when they must be looked at."""
+"""The real engine in simulated time: days of trouble in seconds, and the same ones again when they are to be seen."""
 
 import os
 import subprocess

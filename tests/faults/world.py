@@ -1,12 +1,15 @@
 """Engines that are killed, beside a receiver and a producer that write everything down."""
 
+import json
 import select
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from random import Random
+from typing import IO, Any
 
 from console.domain.clock import SystemClock
 from console.domain.endpoint import Endpoint
@@ -23,12 +26,32 @@ WHERE p.state = 'active' AND d.state IN ('pending', 'sending')
 """
 
 
+class LoggedEngine:
+    """An engine process whose log can be read while it runs."""
+
+    def __init__(self, process: "subprocess.Popen[str]", log: Path) -> None:
+        self.process, self._log = process, log
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The lines of this kind so far, oldest first."""
+        whole = [line for line in self._log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        return [entry for entry in map(json.loads, whole) if entry["event"] == event]
+
+    def wait_for(self, event: str, count: int = 1) -> dict[str, Any]:
+        """The newest line of this kind, when there are so many."""
+        wait_until(lambda: len(self.said(event)) >= count or self.process.poll() is not None)
+        assert len(self.said(event)) >= count, self._log.read_text()
+        return self.said(event)[-1]
+
+
 class World:
     """A store with endpoints of each habit, their receiver, and what was acknowledged."""
 
     def __init__(self, folder: Path, seed: int, *, names: tuple[str, ...] = ("ok", "slow", "flaky", "down")) -> None:
         self.path, self.log, self.acknowledgements = folder / "store.db", folder / "posts.log", folder / "acked.log"
         self.seed, self.random, self.clock = seed, Random(seed), SystemClock()
+        self._refused = folder / "acked.log.refused"
+        self._numbers = count(1)
         self.store: Store = open_store(self.path)
         self._receiver = child("tests.faults.receiver", str(self.log), str(seed))
         port = int(first_line(self._receiver))
@@ -61,9 +84,18 @@ class World:
     def acknowledged(self) -> list[str]:
         return self.acknowledgements.read_text().split() if self.acknowledgements.exists() else []
 
+    @property
+    def refusals(self) -> list[str]:
+        """What the producer was told when its events were not accepted."""
+        return self._refused.read_text().splitlines() if self._refused.exists() else []
+
+    def forget_refusals(self) -> None:
+        self._refused.unlink(missing_ok=True)
+
     @contextmanager
-    def producing(self) -> Iterator["subprocess.Popen[str]"]:
-        oracle = child("tests.faults.oracle", str(self.path), str(self.acknowledgements), str(self.seed))
+    def producing(self, *options: str) -> Iterator["subprocess.Popen[str]"]:
+        """Options: see `troubles`."""
+        oracle = child("tests.faults.oracle", str(self.path), str(self.acknowledgements), str(self.seed), *options)
         try:
             first_line(oracle)
             yield oracle
@@ -71,20 +103,17 @@ class World:
             end(oracle)
 
     @contextmanager
-    def recorded(self, changes: Path) -> Iterator[None]:
-        """An engine and a producer that record what they do to the store, killed at the end."""
-        producer = ("tests.faults.oracle", str(self.path), str(self.acknowledgements), str(self.seed), str(changes))
-        processes = [
-            child("tests.faults.recorded_engine", str(self.path), str(changes), quiet=True),
-            child(*producer, quiet=True),
-        ]
+    def troubled_engine(self, *options: str) -> Iterator["LoggedEngine"]:
+        """An engine in trouble, or recorded; options: see `troubles`."""
+        log = self.path.with_name(f"engine-{next(self._numbers)}.log")
+        with log.open("w") as file:
+            process = child("tests.faults.troubled_engine", str(self.path), *options, errors=file)
+        engine = LoggedEngine(process, log)
         try:
-            yield
-            assert all(process.poll() is None for process in processes), "one of them ended by itself"
+            engine.wait_for("started")
+            yield engine
         finally:
-            for process in processes:
-                process.kill()
-                end(process)
+            end(process)
 
     def kill_engine_after(self, seconds: float) -> None:
         """Start an engine and kill it so much later, whatever it is doing."""
@@ -117,7 +146,7 @@ class World:
         """Run an engine until nothing is owed to an active endpoint, and end it in order."""
         until_s = self.clock.monotonic_s() + HANG_S
         with self.engine() as process:
-            while read(self.path, _DUE)[0][0] or not self._runs(process.pid):
+            while self.owed() or not self._runs(process.pid):
                 assert process.poll() is None, "the last engine died"
                 assert self.clock.monotonic_s() < until_s, "deliveries are left that nobody sends"
                 select.select([], [], [], 0.02)
@@ -131,6 +160,26 @@ class World:
     def check_torn(self) -> None:
         with self.store.transaction():  # the producer waits: a count and its recount must see the same store
             check_torn(self.path, self.log)
+
+    def check_torn_unlocked(self) -> None:
+        """When the store cannot be written: whoever changes it must be known not to."""
+        check_torn(self.path, self.log)
+
+    def wait_until_busy(self) -> None:
+        """Until more is acknowledged and delivered than is now."""
+        acknowledged, posts = len(self.acknowledged), self.posts()
+        wait_until(lambda: len(self.acknowledged) > acknowledged + 5 and self.posts() > posts + 20)
+
+    def posts(self) -> int:
+        """How many were received so far."""
+        return self.log.read_bytes().count(b"\n") if self.log.exists() else 0
+
+    def newest_attempt(self) -> int:
+        return int(read(self.path, "SELECT coalesce(max(id), 0) FROM attempts")[0][0])
+
+    def owed(self) -> int:
+        """How many deliveries an engine has still to do."""
+        return int(read(self.path, _DUE)[0][0])
 
     def check_settled(self, *held: str) -> None:
         check_settled(self.path, self.log, self.acknowledged, held=frozenset(held))
@@ -185,12 +234,22 @@ def newest_attempt(world: World, endpoint: str) -> int:
     return int(read(world.path, f"SELECT coalesce(max(id), 0) FROM attempts WHERE endpoint = {seq}")[0][0])
 
 
-def child(module: str, *arguments: str, quiet: bool = False) -> "subprocess.Popen[str]":
-    out = subprocess.DEVNULL if quiet else subprocess.PIPE
+def child(module: str, *arguments: str, quiet: bool = False, errors: IO[str] | None = None) -> "subprocess.Popen[str]":
+    """`python -m MODULE …`, which ends when its input closes."""
+    out = subprocess.DEVNULL if quiet or errors else subprocess.PIPE
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.DEVNULL if quiet else None, text=True
+        command, stdin=subprocess.PIPE, stdout=out, stderr=subprocess.DEVNULL if quiet else errors, text=True
     )
+
+
+def wait_until(look: Callable[[], object], within_s: float = HANG_S) -> None:
+    """Raises AssertionError when it takes too long."""
+    clock = SystemClock()
+    until_s = clock.monotonic_s() + within_s
+    while not look():
+        assert clock.monotonic_s() < until_s, "waited in vain"
+        select.select([], [], [], 0.02)
 
 
 def first_line(process: "subprocess.Popen[str]") -> str:
