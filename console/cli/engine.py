@@ -7,7 +7,7 @@ from typing import Literal
 import click
 
 from console.cli.commands import ConsoleCommand
-from console.cli.invocation import Invocation, pass_invocation
+from console.cli.invocation import Invocation, key_file_option, pass_invocation
 from console.cli.output import emit, note, say
 from console.cli.parameters import CIDR, DURATION, TEXT
 from console.cli.records import ENGINE_FIELDS, Record, engine_record, path_text
@@ -71,6 +71,7 @@ _STATUS_FIELDS = (
     help="Certificate authorities to trust beside this machine's own.",
 )
 @click.option("--stop-on-eof", is_flag=True, help="End when standard input closes, that is with the parent process.")
+@key_file_option
 @pass_invocation
 def serve(
     invocation: Invocation,
@@ -98,6 +99,7 @@ def serve(
         transport=transport,
         extra_ca_file=ca_file,
         stop_on_eof=stop_on_eof,
+        keys=invocation.keys,
     )
     return run_engine(settings, log_format=log_format)
 

@@ -9,8 +9,11 @@ from console import __version__
 from console.domain.clock import Clock
 from console.domain.delivery import Delivered, Exchange, Failed, Retry, Verdict, cause_of, judge
 from console.domain.endpoint import Endpoint
+from console.domain.errors import SealedError
 from console.domain.outcome import PLAIN_WORDS, Cause, Failure, Headers, Outcome, Request, Response
 from console.domain.redaction import redact
+from console.domain.sealing import NO_KEYS, Keyring
+from console.domain.secret_parts import opened_endpoint
 from console.domain.signing import sign
 from console.domain.work import Claimed, Completed
 from console.engine.transport.seam import Transport
@@ -34,8 +37,8 @@ class _Fixed:
 class Dispatcher:
     """Sends claimed deliveries through a transport and says what came of them. Never raises for a receiver's deeds."""
 
-    def __init__(self, transport: Transport, *, clock: Clock, random: Random) -> None:
-        self._transport, self._clock, self._random = transport, clock, random
+    def __init__(self, transport: Transport, *, clock: Clock, random: Random, keys: Keyring = NO_KEYS) -> None:
+        self._transport, self._clock, self._random, self.keys = transport, clock, random, keys
         self._fixed: dict[int, _Fixed] = {}
 
     async def deliver(self, claimed: Claimed, endpoint: Endpoint) -> Completed:
@@ -44,7 +47,10 @@ class Dispatcher:
         started_s = self._clock.monotonic_s()
         fixed = self._fixed.get(endpoint.seq)
         if fixed is None or fixed.version != endpoint.version or started_ms >= fixed.until_ms:
-            fixed = self._fixed[endpoint.seq] = _fixed(endpoint, started_ms)
+            try:
+                fixed = self._fixed[endpoint.seq] = _fixed(opened_endpoint(endpoint, self.keys), started_ms)
+            except SealedError as error:
+                return self._not_sent(claimed, endpoint, started_ms, str(error))
         timestamp_s = started_ms // 1000
         own = (
             ("webhook-id", claimed.event_id),
@@ -85,6 +91,19 @@ class Dispatcher:
             exchange=_exchange(endpoint.url, fixed.kept + own, outcome),
         )
 
+    def _not_sent(self, claimed: Claimed, endpoint: Endpoint, now_ms: int, why: str) -> Completed:
+        """One that was claimed just before its endpoint was sealed with a key that is not here."""
+        outcome = Failure(cause=Cause.PROTOCOL, detail=f"not sent: {why}", total_ms=0.0)
+        return Completed(
+            claimed=claimed,
+            verdict=self._verdict(outcome, claimed, endpoint, now_ms),
+            started_at_ms=now_ms,
+            ended_at_ms=now_ms,
+            total_ms=0.0,
+            first_byte_ms=None,
+            exchange=None,
+        )
+
     def _verdict(self, outcome: Outcome, claimed: Claimed, endpoint: Endpoint, ended_ms: int) -> Verdict:
         if isinstance(outcome, Response) and cause_of(outcome) is None:
             return _delivered(outcome.status)
@@ -119,6 +138,8 @@ def _delivered(status: int) -> Delivered:
 
 
 def _fixed(endpoint: Endpoint, now_ms: int) -> _Fixed:
+    """Of an endpoint with nothing sealed in it: all that may hold a secret is taken from here, not from the endpoint
+    that a delivery is made for."""
     secrets = endpoint.active_secrets(now_ms)
     ends = [secret.until_ms for secret in secrets if secret.until_ms is not None]
     custom = endpoint.policy.headers

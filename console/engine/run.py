@@ -24,6 +24,7 @@ from console.engine.dispatcher import Dispatcher
 from console.engine.lock import EngineLock
 from console.engine.logs import LogFormat, make_log
 from console.engine.schedule import Schedule
+from console.engine.sealed import refuse_sealed
 from console.engine.supervisor import Chore, Supervisor
 from console.engine.transport import TransportKind, make_transport
 from console.engine.transport.guard import AddressGuard
@@ -43,13 +44,17 @@ def run_engine(settings: EngineSettings, *, log_format: LogFormat | None = None)
 
     Raises:
         EngineRunningError: another engine holds the store; the message has its PID and start time.
-        ConfigError: a setting is wrong.
+        ConfigError: a setting is wrong, or no key opens the secrets of an endpoint.
         StoreError: the store cannot be opened or written.
     """
     if settings.transport not in TRANSPORTS:
         raise ConfigError(f"transport {settings.transport!r}: is none of {', '.join(TRANSPORTS)}")
     policy = AddressPolicy.parse(settings.allow_addresses)
-    open_store(settings.store).close()  # made, migrated or refused before anything is locked
+    store = open_store(settings.store)  # made, migrated or refused before anything is locked
+    try:
+        refuse_sealed(store, settings.keys)
+    finally:
+        store.close()
     lock = EngineLock(settings.store)
     try:
         lock.acquire()
@@ -145,7 +150,7 @@ async def _deliver(
     supervisor = Supervisor(
         reader=reader,
         writer=writer,
-        dispatcher=Dispatcher(transport, clock=clock, random=Random()),
+        dispatcher=Dispatcher(transport, clock=clock, random=Random(), keys=settings.keys),
         schedule=Schedule(settings.max_in_flight),
         clock=clock,
         epoch=epoch,

@@ -14,6 +14,7 @@ from console.domain.status import HEARTBEAT_S
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges
 from console.engine.dispatcher import Dispatcher, describe_failure
 from console.engine.schedule import Schedule
+from console.engine.sealed import Holds
 from console.engine.senders import Senders
 from console.engine.writer import Writer
 from console.store.protocol import Store
@@ -74,6 +75,7 @@ class Supervisor:
         self._reader, self._writer, self._dispatcher, self._schedule = reader, writer, dispatcher, schedule
         self._clock, self._epoch, self._drain_s, self._log = clock, epoch, drain_s, log
         self._chores = chores
+        self._holds = Holds(dispatcher.keys)
         self._work = asyncio.Event()
         self._stopping = asyncio.Event()
         self._owed: set[int] = set()
@@ -116,7 +118,7 @@ class Supervisor:
         """Everything the store holds now. The nudge is read first: what comes after it is looked at again."""
         self._nudge = self._reader.newest_nudge()
         for endpoint in self._reader.endpoints():
-            self._schedule.put(endpoint)
+            self._schedule.put(self._holds.look(endpoint))
             self._owed.add(endpoint.seq)
         self._work.set()
         self._stop_if_asked()  # perhaps while the work of a dead engine was recovered
@@ -126,6 +128,8 @@ class Supervisor:
         seen = self._reader.data_version()
         busy_until_s = 0.0
         while True:
+            if self._holds:
+                await self._write_or_log(self._hold)
             now_s = self._clock.monotonic_s()
             await asyncio.sleep(LOOK_BUSY_S if now_s < busy_until_s else LOOK_S)
             try:
@@ -151,10 +155,14 @@ class Supervisor:
                 self._schedule.drop(seq)
                 self._dispatcher.forget(seq)
             else:
-                self._schedule.put(endpoint)
+                self._schedule.put(self._holds.look(endpoint))
         self._owed |= nudges.settings | nudges.owed
         if nudges.stop:
             self._stop_if_asked()
+
+    def _hold(self, store: Store) -> None:
+        for line in self._holds.write(store, self._clock.now_ms()):
+            self._log.error("endpoint held", why=line)
 
     def _stop_if_asked(self) -> None:
         status = self._reader.engine_status()

@@ -18,6 +18,7 @@ from console.domain.endpoint import Endpoint
 from console.domain.event import NewEvent
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter
 from console.domain.ids import EventId
+from console.domain.sealing import NO_KEYS
 from console.engine.bulk import BulkOperations
 from console.engine.dispatcher import Dispatcher
 from console.engine.schedule import Schedule
@@ -77,6 +78,8 @@ class Rig:
         self.store = open_store(path)
         self.clock = ShiftedClock()
         self.lines = Lines()
+        self.keys = NO_KEYS
+        """What opens sealed secrets in the engine that is started next."""
         self.supervisor: Supervisor | None = None
         self._engine: asyncio.Task[None] | None = None
 
@@ -182,7 +185,7 @@ class Rig:
             self.supervisor = Supervisor(
                 reader=reader,
                 writer=writer,
-                dispatcher=Dispatcher(transport, clock=clock, random=Random(7)),
+                dispatcher=Dispatcher(transport, clock=clock, random=Random(7), keys=self.keys),
                 schedule=Schedule(max_in_flight),
                 clock=clock,
                 epoch=epoch,
