@@ -41,6 +41,8 @@ class Delivery:
     state: DeliveryState
     held: bool
     """Pending, but the endpoint is not active."""
+    blocked: bool = False
+    """Pending, but one accepted before it must be delivered or skipped first; no time is set for its next try."""
     attempts: int
     schedule_step: int
     schedule_length: int

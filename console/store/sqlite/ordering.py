@@ -7,13 +7,13 @@ head, and it is so exactly when nothing of the line is being sent.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from console.domain.ids import EndpointId
 from console.domain.ordering import BLOCKED_AT_MS, Path, order_key, order_path
-from console.domain.policy import DeliveryPolicy
 from console.domain.retry import STANDARD_SCHEDULE_S
 from console.store.sqlite.connection import Connection
 from console.store.sqlite.policies import policy_of, read_policy
@@ -122,6 +122,9 @@ INSERT INTO meta (key, value) SELECT 'reordered', coalesce(max(id), 0) FROM atte
 ON CONFLICT (key) DO UPDATE SET value = excluded.value
 """
 _REORDERED = "SELECT value FROM meta WHERE key = 'reordered'"
+_PATHS = f"SELECT seq, {policy_of('endpoints')} FROM endpoints WHERE removed_at IS NULL"
+_PATH = f"{_PATHS} AND id = ?"
+_PATHS_AFTER = f"{_PATHS} AND seq IN (SELECT value FROM json_each(?))"
 
 _OCCUPIED = """
 SELECT given.key FROM json_each(?) given WHERE EXISTS (
@@ -167,14 +170,24 @@ def place(connection: Connection, delivery_ids: Iterable[int], now_ms: int) -> N
     arrange(connection, ids, now_ms)
 
 
-def reorder(connection: Connection, endpoint: int, before: DeliveryPolicy, after: DeliveryPolicy, now_ms: int) -> None:
-    """An endpoint's policy was changed: what it is owed is put in order, into other lines, or let go.
+def paths(connection: Connection, endpoint_id: EndpointId | None = None) -> dict[int, Path | None]:
+    """Where the order key is in the payloads of one endpoint, or of each: what `reorder` compares with."""
+    rows = connection.rows(_PATHS) if endpoint_id is None else connection.rows(_PATH, (endpoint_id,))
+    return {seq: order_path(read_policy(policy)) for seq, policy in rows}
+
+
+def reorder(connection: Connection, before: Mapping[int, Path | None], now_ms: int) -> None:
+    """Policies were changed: what endpoints are owed is put in order, into other lines, or let go.
 
     What failed before order was wanted stays outside: it would block the endpoint from the start.
     """
-    path = order_path(after)
-    if path == order_path(before):
-        return
+    for endpoint, policy in connection.rows(_PATHS_AFTER, (json.dumps(list(before)),)):
+        path = order_path(read_policy(policy))
+        if path != before[endpoint]:
+            _reorder(connection, endpoint, path, now_ms)
+
+
+def _reorder(connection: Connection, endpoint: int, path: Path | None, now_ms: int) -> None:
     ids = connection.value(_ORDERABLE, (endpoint,))
     kept = [] if path is None else _give_keys(connection, ids, endpoint, path)
     connection.run(_RELEASE, (ids, now_ms, json.dumps(kept)))
