@@ -49,15 +49,7 @@ SELECT endpoint, state, json_group_array(id), json_group_array(event) FROM deliv
 WHERE id IN (SELECT value FROM json_each(?)) AND {old}
   AND id <> (SELECT max(id) FROM deliveries)
   AND id <> coalesce((SELECT delivery FROM attempts ORDER BY id DESC LIMIT 1), 0)
-  AND event <> (SELECT max(seq) FROM events)
-  AND NOT (state = 'failed' AND order_key IS NOT NULL AND {waited_for})
 GROUP BY endpoint, state
-"""
-# A line stands until an operator retries or skips the one that failed; its going must not move the line by itself.
-_WAITED_FOR = """
-EXISTS (SELECT 1 FROM deliveries o WHERE o.endpoint = deliveries.endpoint AND o.order_key = deliveries.order_key
-  AND o.id > deliveries.id AND o.state = 'pending'
-  AND o.order_key IS NOT NULL AND o.state IN ('pending', 'sending', 'failed'))
 """
 _DROP_EXCHANGES = """
 DELETE FROM exchanges WHERE attempt IN
@@ -131,8 +123,7 @@ class RetainingQueries(Queries):
         events: set[int] = set()
         moves: dict[int, dict[str, int]] = {}
         # Looked at again inside the transaction: one may have been retried since it was found.
-        sql = _PICK.format(old=old, waited_for=_WAITED_FOR)
-        for endpoint, state, ids, its_events in self._connection.rows(sql, (numbers, *parameters)):
+        for endpoint, state, ids, its_events in self._connection.rows(_PICK.format(old=old), (numbers, *parameters)):
             picked = _read_numbers(ids)
             deliveries += picked
             events.update(_read_numbers(its_events))
