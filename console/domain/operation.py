@@ -98,10 +98,10 @@ def allowance(rate_per_s: float, paced_until_ms: float, now_ms: int) -> tuple[in
     """How many deliveries a rate lets move now, and the time (epoch ms) from which they are counted.
 
     When n of them were moved, the next call's `paced_until_ms` is that time plus n / rate. Time in which nobody carried
-    the operation on counts for BURST_MS at most, so that an engine that was down for hours does not release a flood,
-    and always for one delivery, so that the slowest rate moves too. A clock that was set back costs no more than that.
+    the operation on counts for one delivery and BURST_MS at most, so that an engine that was down for hours does not
+    release a flood. A clock that was set back costs no more than that.
     """
-    longest_ms = max(BURST_MS, 1000 / rate_per_s)
+    longest_ms = 1000 / rate_per_s + BURST_MS
     waited_ms = now_ms - paced_until_ms
     if not -1 < waited_ms < longest_ms:
         waited_ms = longest_ms

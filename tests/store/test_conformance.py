@@ -1,6 +1,6 @@
 """The conformance suite, run over every backend of `tests.store.backends`."""
 
-from tests.store.conformance import completing, endpoints, engine, intake, reading, steering
+from tests.store.conformance import bulk, completing, endpoints, engine, intake, reading, steering
 
 
 class TestIntake(intake.IntakeConformance): ...
@@ -31,6 +31,15 @@ class TestFilters(steering.FilterConformance): ...
 
 
 class TestSteering(steering.SteeringConformance): ...
+
+
+class TestBulk(bulk.BulkConformance): ...
+
+
+class TestUndo(bulk.UndoConformance): ...
+
+
+class TestLines(bulk.LinesConformance): ...
 
 
 class TestOperations(steering.OperationsConformance): ...
