@@ -73,7 +73,12 @@ class Writer:
             finally:
                 self._free.release()
             raise
-        await asyncio.shield(self._loop.run_in_executor(self._committer, self._end, transaction))
+        ended = self._loop.run_in_executor(self._committer, self._end, transaction)
+        try:
+            await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            ended.add_done_callback(_seen)
+            raise
         return result
 
     def _end(self, transaction: AbstractContextManager[None]) -> None:
@@ -147,3 +152,10 @@ def _answer(answers: list[_Answer]) -> None:
             future.set_result(result)
         else:
             future.set_exception(error)
+            _seen(future)
+
+
+def _seen(future: "asyncio.Future[Any]") -> None:
+    """Whoever asked may be gone; asyncio would write a traceback into the log for an error that nobody looked at."""
+    if not future.cancelled():
+        future.exception()

@@ -1,6 +1,7 @@
 """The writing thread: many pieces to a transaction, and no piece that answers for another."""
 
 import asyncio
+import gc
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -239,3 +240,40 @@ async def test_the_loop_never_waits_for_the_thread_or_for_another_process(rig: R
         assert await waiting == "evt_after_lock"
     finally:
         other.close()
+
+
+@pytest.mark.parametrize("way", ["do", "do_here"])
+async def test_what_fails_after_its_caller_is_gone_is_no_traceback_in_the_log(rig: Rig, way: str) -> None:
+    unseen: list[dict[str, Any]] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: unseen.append(context))
+    held = Held()
+
+    def fail(store: Store) -> None:
+        raise StoreError("the disk is full")
+
+    @contextmanager
+    def failing_commit(*, wait: bool = True) -> Iterator[None]:
+        yield
+        held(rig.store)
+        raise StoreError("the disk is full")
+
+    if way == "do":
+        blocking = asyncio.create_task(rig.writer.do(held))
+        caller = asyncio.create_task(rig.writer.do(fail))
+    else:
+        setattr(rig.store, "transaction", failing_commit)  # noqa: B010 - mypy lets no method be replaced
+        caller = blocking = asyncio.create_task(rig.writer.do_here(lambda store: None))
+    await held.running()
+    caller.cancel()
+    await asyncio.wait([caller])
+    assert caller.cancelled()
+    held.let_go()
+    await asyncio.wait([blocking])
+    if way == "do_here":
+        delattr(rig.store, "transaction")
+    await rig.writer.do(lambda store: None)
+    await asyncio.sleep(0)
+    del caller, blocking
+    gc.collect()
+    assert unseen == []

@@ -35,6 +35,7 @@ class LoggedEngine:
     def said(self, event: str) -> list[dict[str, Any]]:
         """The lines of this kind so far, oldest first."""
         whole = [line for line in self._log.read_text().splitlines(keepends=True) if line.endswith("\n")]
+        assert all(line.startswith("{") for line in whole), "".join(whole)
         return [entry for entry in map(json.loads, whole) if entry["event"] == event]
 
     def wait_for(self, event: str, count: int = 1) -> dict[str, Any]:
