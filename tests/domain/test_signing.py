@@ -4,6 +4,8 @@ import time
 from itertools import combinations
 
 import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
@@ -11,7 +13,19 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from console.domain.errors import InvalidInputError
 from console.domain.ids import check_event_id
-from console.domain.signing import check_secret, make_secret, sign
+from console.domain.signing import (
+    MAX_SECRETS,
+    Secret,
+    active_secrets,
+    check_secret,
+    check_secrets,
+    make_key,
+    make_secret,
+    public_key_of,
+    rotated,
+    sign,
+    with_public_key,
+)
 
 ID, TIMESTAMP_S, BODY = "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}'
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -106,3 +120,65 @@ def test_other_secrets_are_refused_and_never_shown(secret: str) -> None:
     assert str(refused.value).startswith("secret: ")
     shown = secret.removeprefix("whsec_").removeprefix("whsk_").strip()
     assert not shown or shown not in str(refused.value)
+
+
+def verify_by(public_key: str, signature: str, event_id: str, timestamp_s: int, body: bytes) -> None:
+    """As a receiver does. The public package knows v1 only."""
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key.removeprefix("whpk_")))
+    signed = f"{event_id}.{timestamp_s}.".encode() + body
+    key.verify(base64.b64decode(signature.removeprefix("v1a,")), signed)
+
+
+def test_the_public_key_is_what_the_signing_key_holds() -> None:
+    whole = base64.b64decode(KEY.removeprefix("whsk_"))
+    assert base64.b64decode(public_key_of(KEY).removeprefix("whpk_")) == whole[32:]
+    assert make_key(whole[:32]) == KEY
+    with pytest.raises(InvalidInputError):
+        public_key_of(SECRET)
+
+
+@given(st.binary(min_size=32, max_size=32), IDS, st.binary(max_size=100))
+def test_what_a_made_key_signs_is_verified_by_its_public_key(seed: bytes, event_id: str, body: bytes) -> None:
+    key = make_key(seed)
+    assert check_secret(key) == key
+    signature = sign([key], event_id, TIMESTAMP_S, body)
+    verify_by(public_key_of(key), signature, event_id, TIMESTAMP_S, body)
+    with pytest.raises(InvalidSignature):
+        verify_by(public_key_of(key), signature, event_id, TIMESTAMP_S, body + b" ")
+
+
+def test_only_a_key_that_signs_alone_has_a_public_key() -> None:
+    assert with_public_key(Secret(text=SECRET)) == Secret(text=SECRET)
+    assert with_public_key(Secret(text=KEY, until_ms=5)) == Secret(text=KEY, until_ms=5, public_key=public_key_of(KEY))
+    sealed = Secret(text="sealed:1:00000000:AAAA", public_key="whpk_x")
+    assert with_public_key(sealed) is sealed
+
+
+def test_a_secret_signs_until_its_end_and_not_at_it() -> None:
+    secrets = (Secret(text=SECRET), Secret(text=KEY, until_ms=1000))
+    assert active_secrets(secrets, 999) == secrets
+    assert active_secrets(secrets, 1000) == secrets[:1]
+
+
+def test_rotating_ends_the_old_and_never_later_than_before() -> None:
+    old, ending, ended = Secret(text="a"), Secret(text="b", until_ms=1500), Secret(text="c", until_ms=1000)
+    new = Secret(text="new")
+    assert rotated((old, ending, ended), new, 2000, 1000) == (new, Secret(text="a", until_ms=2000), ending)
+    assert rotated((old, ending), new, 1200, 1000) == (
+        new, Secret(text="a", until_ms=1200), Secret(text="b", until_ms=1200)
+    )  # fmt: skip
+    assert rotated((old, ending), new, 1000, 1000) == (new,)
+    assert rotated((new, old), new, 2000, 1000) == (new, Secret(text="a", until_ms=2000))
+
+
+@pytest.mark.parametrize(
+    "secrets",
+    [(), (Secret(text=SECRET, until_ms=5),), (Secret(text="x"),), tuple([Secret(text=SECRET)] * (MAX_SECRETS + 1))],
+)
+def test_one_secret_without_an_end_is_needed_and_ten_are_enough(secrets: tuple[Secret, ...]) -> None:
+    with pytest.raises(InvalidInputError):
+        check_secrets(secrets)
+
+
+def test_a_secret_prints_nothing_of_itself() -> None:
+    assert SECRET not in repr(Secret(text=SECRET))
