@@ -33,6 +33,7 @@ _COMMANDS = {
     "stats": "console.cli.stats:stats",
     "operations": "console.cli.operations:operations",
     "secrets": "console.cli.secrets:secrets",
+    "alerts": "console.cli.alerts:alerts",
     "retention": "console.cli.retention:retention",
     "backup": "console.cli.backup:backup",
     "completion": "console.cli.completion:completion",
