@@ -93,7 +93,7 @@ def _stamp(profile: ConnectionProfile) -> _Stamp | None:
     """What tells that a file changed; None when one cannot be looked at."""
     try:
         found = [Path(name).stat() for name in (profile.client_certificate, profile.client_key) if name is not None]
-    except OSError:
+    except (OSError, ValueError):
         return None
     return tuple((stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in found)
 

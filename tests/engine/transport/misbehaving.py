@@ -5,7 +5,7 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 WELL = b"HTTP/1.1 202 Accepted\r\ncontent-length: 4\r\n\r\nwell"
@@ -21,6 +21,9 @@ class Wire:
 
     async def read_line(self) -> bytes:
         return await self._reader.readuntil(b"\r\n")
+
+    async def read_some(self) -> bytes:
+        return await self._reader.read(65536)
 
     async def read_request(self) -> bytes:
         """The head of a request, once all of it has come, body included."""
@@ -142,6 +145,13 @@ class MisbehavingReceiver:
                 self._changed.notify_all()
 
 
+async def speaks_plainly(wire: Wire) -> None:
+    """HTTP where TLS was begun."""
+    await wire.read_some()
+    await wire.send(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+    await wire.wait_until_left()
+
+
 def answers_with(data: bytes, *, then: str = "keeps") -> Misdeed:
     """These bytes for the first request; `then` the connection is kept, or it closes, resets or stays silent."""
 
@@ -157,10 +167,3 @@ def answers_with(data: bytes, *, then: str = "keeps") -> Misdeed:
                 await wire.wait_until_left()
 
     return misdeed
-
-
-@contextlib.asynccontextmanager
-async def mute_server() -> AsyncIterator[int]:
-    """Accepts in the kernel and never says a word; gives its port."""
-    with socket.create_server(("127.0.0.1", 0)) as mute:
-        yield mute.getsockname()[1]

@@ -13,8 +13,8 @@ Pump = Callable[[asyncio.StreamReader, asyncio.StreamWriter], "asyncio.Task[None
 class ForwardProxy:
     """Connects to `names[host]`, or to the host itself.
 
-    `credentials` (`user:password`) are demanded when given. When it `misbehaves`, `says` is all that it answers: None is
-    silence, empty bytes the end of the connection.
+    `credentials` (`user:password`) are demanded when given. When it `misbehaves`, `says` is all that it answers: None
+    is silence, empty bytes the end of the connection.
     """
 
     def __init__(self, names: dict[str, str] | None = None, *, credentials: str | None = None) -> None:
