@@ -258,6 +258,8 @@ async def test_what_fails_after_its_caller_is_gone_is_no_traceback_in_the_log(ri
         held(rig.store)
         raise StoreError("the disk is full")
 
+    blocking: asyncio.Task[Any]
+    caller: asyncio.Task[Any]
     if way == "do":
         blocking = asyncio.create_task(rig.writer.do(held))
         caller = asyncio.create_task(rig.writer.do(fail))

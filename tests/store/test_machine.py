@@ -1,6 +1,8 @@
 """The store against a small model, with crashes: hypothesis looks for an order of calls that tells them apart."""
 
+import shutil
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from console.domain.operation import OperationKind
 from console.domain.outcome import Cause
 from console.domain.work import Claimed, ClaimOrder
 from console.store import Store, open_store
+from console.store.sqlite.store import SqliteStore
 from tests.factories import (
     NOW_MS,
     add_endpoint,
@@ -41,6 +44,10 @@ PICK = st.integers(0, 1000)
 STATES = st.sets(st.sampled_from(DeliveryState), min_size=1, max_size=3)
 
 
+class _Killed(BaseException):
+    """The process is no more."""
+
+
 class StoreMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -48,7 +55,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.path = Path(self.folder.name) / "store.db"
         self.model = Model()
         self.now_ms = NOW_MS
-        self.events = 0
+        self.events = self.deaths = 0
         self.in_flight: list[Claimed] = []
         self.stale: list[tuple[Store, int, list[Claimed]]] = []
         """Engines that were taken over, and what they still had in flight."""
@@ -184,10 +191,47 @@ class StoreMachine(RuleBasedStateMachine):
         """The old engine is not closed: it may still believe that it runs."""
         self.stale.append((self.store, self.epoch, self.in_flight))
         self.store = open_store(self.path)
+        self.take_over()
+
+    def take_over(self) -> None:
         self.epoch = start_engine(self.store, now_ms=self.now_ms)
         recovered = self.store.recover(epoch=self.epoch, now_ms=self.now_ms)
         assert (recovered.pending, recovered.failed) == self.model.recover(self.now_ms)
         self.in_flight = []
+
+    @rule(acts=st.lists(st.sampled_from(["accept", "claim", "complete", "pause"]), max_size=4))
+    def die_in_the_middle_of_a_transaction(self, acts: list[str]) -> None:
+        """What a process that is killed leaves: the files as they are at this moment, half of a transaction in them."""
+        assert isinstance(self.store, SqliteStore)
+        self.store._connection.run("PRAGMA cache_size=4")  # pages that do not fit go to the file before the commit
+        self.deaths += 1
+        left = Path(self.folder.name) / f"left-{self.deaths}" / "store.db"
+        left.parent.mkdir()
+        with suppress(_Killed), self.store.transaction():
+            for act in acts:
+                self.do_what_never_was(act)
+            for name in (self.path, self.path.with_name("store.db-wal")):
+                if name.exists():
+                    shutil.copy(name, left.with_name(name.name))
+            raise _Killed
+        for store in (self.store, *(store for store, _, _ in self.stale)):
+            store.close()
+        self.stale.clear()
+        self.path, self.store = left, open_store(left)
+        self.take_over()
+
+    def do_what_never_was(self, act: str) -> None:
+        match act:
+            case "accept":
+                self.store.accept([make_event(payload=bytes(20_000)) for _ in range(3)], self.now_ms)
+            case "claim":
+                orders = [ClaimOrder(endpoint_seq=seq, limit=9) for seq in self.model.endpoints]
+                self.store.claim(orders, epoch=self.epoch, now_ms=self.now_ms)
+            case "complete":
+                self.store.complete([make_completed(c, delivered()) for c in self.in_flight], epoch=self.epoch)
+            case _:
+                for endpoint in self.store.endpoints():
+                    self.store.set_endpoint_state(endpoint.id, EndpointState.PAUSED, "never", self.now_ms)
 
     @precondition(lambda self: self.stale)
     @rule(pick=PICK)
