@@ -52,10 +52,10 @@ _COUNT = "SELECT count(*) FROM deliveries WHERE {where}"
 _LOOKED = "SELECT id AS looked FROM deliveries {source} WHERE {where} AND id > ? AND id <= ? ORDER BY id LIMIT ?"
 _GIVEN = "SELECT value AS looked FROM json_each(?)"
 _LAST_LOOKED = "SELECT count(*), max(looked) FROM ({looked})"
+# Without an ORDER BY of its own: the rows come in the order of what is looked at, and no more is looked at than needed.
 _PICK = """
-WITH looked AS MATERIALIZED ({looked})
-SELECT id, endpoint, state, state_before, order_key FROM looked CROSS JOIN deliveries ON id = looked
-WHERE {matching} ORDER BY id LIMIT ?
+SELECT id, endpoint, state, state_before, order_key FROM ({looked}) CROSS JOIN deliveries ON id = looked
+WHERE {matching} LIMIT ?
 """
 # A removed endpoint has nowhere to send to.
 _PRESENT = "endpoint IN (SELECT seq FROM endpoints WHERE removed_at IS NULL)"
@@ -183,9 +183,6 @@ class SteeringQueries(Queries):
     def _next_piece(self, kind: OperationKind, plan: BulkPlan, position: int, allowed: int, look: int) -> _Piece:
         """At most `allowed` deliveries behind `position` to move, among the next `look` that come into question."""
         looked, values = _in_question(plan, position, look)
-        count, last = self._connection.rows(_LAST_LOOKED.format(looked=looked), values)[0]
-        if not count:
-            return _Piece([], position, more=False)
         # The ids that were given are those that are looked at.
         c = filtering.of_deliveries(replace(plan.where, ids=()))
         c.add(_MOVES[kind].allowed)
@@ -197,7 +194,8 @@ class SteeringQueries(Queries):
         rows = self._connection.rows(sql, (*values, *c.parameters, allowed + 1))
         if len(rows) > allowed:
             return _Piece(rows[:allowed], rows[allowed - 1][0], more=True)
-        return _Piece(rows, last, more=count == look)
+        count, last = self._connection.rows(_LAST_LOOKED.format(looked=looked), values)[0]
+        return _Piece(rows, last or position, more=count == look)
 
     def _move(self, operation: Operation, rows: list[Row], now_ms: int) -> None:
         move = _MOVES[operation.kind]
