@@ -1,12 +1,15 @@
 """The conformance suite, run over every backend of `tests.store.backends`."""
 
-from tests.store.conformance import bulk, completing, endpoints, engine, intake, reading, steering
+from tests.store.conformance import bulk, completing, endpoints, engine, intake, reading, secrets, steering
 
 
 class TestIntake(intake.IntakeConformance): ...
 
 
 class TestEndpoints(endpoints.EndpointsConformance): ...
+
+
+class TestSecrets(secrets.SecretsConformance): ...
 
 
 class TestLease(engine.LeaseConformance): ...
