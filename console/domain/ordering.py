@@ -45,7 +45,11 @@ def order_key(payload: Any, path: Path) -> str:
             value = None
     if value is None or not path:
         return ""
-    key = value if isinstance(value, str) else json.dumps(value, sort_keys=True, separators=(",", ":"))
+    key = (
+        value
+        if isinstance(value, str)
+        else json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    )
     if len(key) > _LONGEST or not key.isprintable():
         return "sha256:" + sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
     return key

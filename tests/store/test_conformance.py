@@ -1,6 +1,6 @@
 """The conformance suite, run over every backend of `tests.store.backends`."""
 
-from tests.store.conformance import bulk, completing, endpoints, engine, intake, reading, secrets, steering
+from tests.store.conformance import bulk, completing, endpoints, engine, intake, ordering, reading, secrets, steering
 
 
 class TestIntake(intake.IntakeConformance): ...
@@ -28,6 +28,12 @@ class TestRecover(engine.RecoverConformance): ...
 
 
 class TestDueAndNudges(engine.DueAndNudgesConformance): ...
+
+
+class TestOrdering(ordering.OrderingConformance): ...
+
+
+class TestReordering(ordering.ReorderingConformance): ...
 
 
 class TestFilters(steering.FilterConformance): ...
