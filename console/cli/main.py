@@ -35,6 +35,7 @@ _COMMANDS = {
     "secrets": "console.cli.secrets:secrets",
     "alerts": "console.cli.alerts:alerts",
     "retention": "console.cli.retention:retention",
+    "doctor": "console.cli.doctor:doctor",
     "backup": "console.cli.backup:backup",
     "completion": "console.cli.completion:completion",
 }

@@ -14,6 +14,7 @@ from typing import Protocol
 from console.domain.alerts import Alert, AlertChange, AlertKey, AlertReading, AlertRule, AlertRuleId, AlertSpec
 from console.domain.backup import Backup
 from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
+from console.domain.diagnosis import LogPin, StoreFacts
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
 from console.domain.event import Accepted, Event, EventRow, NewEvent
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
@@ -315,6 +316,31 @@ class Retaining(Protocol):
         ...
 
 
+class Examining(Protocol):
+    """What can be wrong with a store. Looked at, never mended."""
+
+    def facts(self, now_ms: int) -> StoreFacts:
+        """What the store says of itself; milliseconds, however large it is."""
+        ...
+
+    def damage(self, *, full: bool) -> list[str]:
+        """What is wrong in the file, a line each, some; empty: nothing. Reads all of it.
+
+        Args:
+            full: look at indexes, references and counters too, not only at pages and rows.
+        """
+        ...
+
+    @property
+    def library(self) -> tuple[str, str, bool]:
+        """The name and version of what keeps the store, and whether it can be trusted to write."""
+        ...
+
+    def log_pins(self) -> list[LogPin]:
+        """Which other processes keep the write-ahead log from shrinking; takes a second when there may be one."""
+        ...
+
+
 class Alerting(Protocol):
     """Rules of what must not be, and what of it is so."""
 
@@ -357,7 +383,7 @@ class Alerting(Protocol):
         ...
 
 
-class Store(Intake, Endpoints, Reading, Steering, EngineStore, Retaining, Alerting, Protocol):
+class Store(Intake, Endpoints, Reading, Steering, EngineStore, Retaining, Alerting, Examining, Protocol):
     """The whole of it."""
 
     @property

@@ -32,6 +32,7 @@ EXAMPLES = [
     for example in command.examples
 ]
 EXPECTED = [
+    "doctor",
     "alerts", "alerts-add", "alerts-edit", "alerts-list", "alerts-mute", "alerts-remove", "alerts-unmute",
     "attempts", "attempts-list", "attempts-show", "attempts-tail", "backup", "completion", "defaults",
     "defaults-edit", "defaults-show", "deliveries", "deliveries-cancel", "deliveries-list", "deliveries-retry",

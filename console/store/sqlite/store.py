@@ -6,9 +6,9 @@ from console.store.sqlite.alerting import AlertingQueries
 from console.store.sqlite.backing_up import BackingUpQueries
 from console.store.sqlite.endpoints import EndpointQueries
 from console.store.sqlite.engine import EngineQueries
+from console.store.sqlite.examining import ExaminingQueries
 from console.store.sqlite.intake import IntakeQueries
 from console.store.sqlite.reading import ReadingQueries
-from console.store.sqlite.retaining import RetainingQueries
 from console.store.sqlite.steering import SteeringQueries
 
 
@@ -19,7 +19,7 @@ class SqliteStore(
     ReadingQueries,
     SteeringQueries,
     EngineQueries,
-    RetainingQueries,
+    ExaminingQueries,
     BackingUpQueries,
 ):
     """A store in one SQLite file. See `console.store.protocol.Store`."""
