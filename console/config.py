@@ -83,14 +83,18 @@ def keyring(key_file: Path | None, environ: Mapping[str, str] | None = None) -> 
 
 def _keys_of(path: Path) -> Keyring:
     try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
+        # Not to wait for a writer, should it be a pipe.
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            mode = os.fstat(file).st_mode
+            if not stat.S_ISREG(mode):
                 raise ConfigError(f"{path}: the key file is no plain file")
-            if status.st_mode & 0o077:
-                mode = stat.S_IMODE(status.st_mode)
-                raise ConfigError(f"{path}: the key file may be read by others (mode {mode:04o}): chmod 600 {path}")
-            text = file.read(_KEY_FILE_MAX_BYTES).decode("ascii", "replace")
+            if mode & 0o077:
+                said = f"{path}: the key file may be read by others (mode {stat.S_IMODE(mode):04o})"
+                raise ConfigError(f"{said}: chmod 600 {path}")
+            text = os.read(file, _KEY_FILE_MAX_BYTES).decode("ascii", "replace")
+        finally:
+            os.close(file)
     except OSError as error:
         raise ConfigError(f"{path}: the key file cannot be read: {error.strerror}") from None
     return Keyring.parse(text, str(path))

@@ -175,8 +175,9 @@ def rotate_secret(invocation: Invocation, ref: str, overlap_s: float, secret: st
         emit({**endpoint_record(endpoint), "new_secret": shown, "public_key": new.public_key})
         return 0
     others = len(endpoint.secrets) - 1
-    until = f"; {plural(others, 'old one')} signs too until {iso(endpoint.secrets[1].until_ms)}" if others else ""
-    say(f"{clean(endpoint.name)}: a new secret signs{until}")
+    old = "the old one signs" if others == 1 else f"{others} old ones sign"
+    too = f"; {old} too, until {iso(endpoint.secrets[1].until_ms)}" if others else ""
+    say(f"{clean(endpoint.name)}: a new secret signs{too}")
     if shown:
         show_once(shown)
     elif new.public_key:

@@ -80,9 +80,11 @@ class SecretsConformance:
         store.accept([make_event()], NOW_MS)
         (claimed,) = claim_all(store, start_engine(store), endpoint)
         store.remove_endpoint(endpoint.id, NOW_MS)
-        seen: list[str] = []
-        store.rewrite_secrets(lambda owner, field, text: seen.append(text) or text, NOW_MS)
-        assert seen == []
+
+        def refuse(owner: str, field: str, text: str) -> str:
+            raise AssertionError(f"{owner} still has its {field}")
+
+        store.rewrite_secrets(refuse, NOW_MS)
         delivery = store.delivery(claimed.delivery_id)
         assert (delivery.endpoint_name, delivery.schedule_length) == (endpoint.name, 2)
 
