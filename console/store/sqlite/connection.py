@@ -37,6 +37,8 @@ class Connection:
         self._lock_wait_s = lock_wait_s
         self._clock, self._random = SystemClock(), Random()
         self._depth = 0
+        self.at_begin: Callable[[], None] | None = None
+        """Called at the beginning of each transaction; what it raises ends it."""
         uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}"
         # isolation_level None: transactions are ours. timeout 0: waiting is ours too, as SQLite's own handler
         # backs off to 100 ms and starves whoever came late.
@@ -120,6 +122,8 @@ class Connection:
         self._translated(lambda: self._raw.execute("BEGIN IMMEDIATE"), self._lock_wait_s if wait else 0.0)
         self._depth = 1
         try:
+            if self.at_begin is not None:
+                self.at_begin()
             yield
             self.run("COMMIT")
         except BaseException:

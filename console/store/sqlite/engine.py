@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import assert_never
 
 import msgspec
@@ -136,6 +137,9 @@ class EngineQueries(Queries):
         with self.transaction():
             epoch = self._connection.value(_TAKE_OVER, (pid, host, version, now_ms, now_ms))
             assert isinstance(epoch, int)
+            # From now on whatever this connection writes is refused once a newer engine has taken over: also what its
+            # method has no epoch for. When this transaction fails, there is none that is newer.
+            self._connection.at_begin = partial(self._refuse_if_fenced, epoch, newer_only=True)
             return epoch
 
     def recover(self, *, epoch: int, now_ms: int) -> Recovered:
@@ -302,9 +306,9 @@ class EngineQueries(Queries):
             orphans = self._connection.rows(_CANCEL_ORPHANS, (now_ms,))
             counting.move(self._connection, counting.moves_between((e, "pending", "cancelled") for (e,) in orphans))
 
-    def _refuse_if_fenced(self, epoch: int) -> None:
+    def _refuse_if_fenced(self, epoch: int, *, newer_only: bool = False) -> None:
         current = self._connection.value(_EPOCH)
-        if current != epoch:
+        if current != epoch and not (newer_only and (current is None or current < epoch)):
             raise FencedError(f"{self.path}: engine {current} has taken over from this one ({epoch}): it stops")
 
 
