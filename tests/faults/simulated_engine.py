@@ -63,7 +63,8 @@ class SimulatedEngine:
         self.dead = False
         self.fenced = False
         """Another one has taken over."""
-        self.changed_after_fence = False
+        self.changed_after_fence: set[str] = set()
+        """What it did, by the name of the function."""
         self.death: tuple[str, int] | None = None
         """At which point, and the how manieth time."""
         self.running = asyncio.Event()
@@ -188,11 +189,17 @@ class SimulatedWriter:
                     raise _Died
         finally:
             if look is not None:
-                engine.changed_after_fence |= look.data_version() != before
+                if look.data_version() != before:
+                    engine.changed_after_fence.add(_name_of(work))
                 look.close()
         if engine.comes("after commit"):
             raise _Died
         return result
+
+
+def _name_of(work: Any) -> str:
+    function = getattr(work, "func", work)  # of a partial
+    return f"{function.__module__}.{function.__qualname__}"
 
 
 def _settle(future: "asyncio.Future[T]", *, result: T | None = None, error: Exception | None = None) -> None:

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 
 from console.domain.delivery import DeliveryState
 from console.domain.endpoint import Endpoint, EndpointState
-from console.domain.errors import FencedError
+from console.domain.errors import FencedError, InvalidInputError
 from console.domain.filters import DeliveryFilter
-from console.domain.ids import EndpointId, EventId
+from console.domain.ids import EndpointId, EventId, OperationId
 from console.domain.outcome import Outcome, Request, Response
 from console.operations import deliveries as on_deliveries
 from console.operations import endpoints as on_endpoints
@@ -50,6 +50,7 @@ _OWED = """
 SELECT count(*) FROM deliveries d JOIN endpoints p ON p.seq = d.endpoint
 WHERE d.state IN ('pending', 'sending') AND p.removed_at IS NULL
 """
+_GOING_ON = "SELECT count(*) FROM operations WHERE finished_at IS NULL"
 _ALL = """
 SELECT e.id, p.name, d.state, d.attempts, d.step FROM deliveries d JOIN events e ON e.seq = d.event
 JOIN endpoints p ON p.seq = d.endpoint ORDER BY d.id
@@ -91,6 +92,7 @@ class Simulation:
         self._answers_s: list[float] = []
         """When the next answers come: a heap."""
         self._active_s = self._next_act_s = 0.0
+        self._operations: list[OperationId] = []
         self._stale = False
         self._engines: list[SimulatedEngine] = []
         self._deaths = self._stales = self._added = 0
@@ -152,7 +154,7 @@ class Simulation:
             keeper.result()
         weights = {
             self._accept: 40, self._change_mood: 14, self._pause: 6, self._resume: 9, self._crash: 9, self._retry: 4,
-            self._cancel: 2, self._edit: 4, self._add: 2, self._remove: 1, self._jump: 3, self._stop: 3,
+            self._cancel: 2, self._undo: 2, self._edit: 4, self._add: 2, self._remove: 1, self._jump: 3, self._stop: 3,
         }  # fmt: skip
         if self._random.random() < 0.03:
             await self._leave_a_stale_one()
@@ -196,14 +198,30 @@ class Simulation:
     def _retry(self) -> None:
         states = self._random.choice(((DeliveryState.FAILED,), (DeliveryState.PENDING,), (DeliveryState.CANCELLED,)))
         where = DeliveryFilter(states=states, endpoints=(self._any().id,))
-        moved = on_deliveries.retry(self._store, where, actor=WHO, clock=self._clock)
-        self._say(f"retried {moved}, {states[0]}")
+        rate = self._random.choice((None, None, 0.5, 10.0))
+        operation = on_deliveries.begin_retry(
+            self._store, where, actor=WHO, now_ms=self._clock.now_ms(), rate_per_s=rate
+        )
+        self._operations.append(operation.id)
+        self._say(f"retries {states[0]} at {rate} a second, {operation.id}")
 
     def _cancel(self) -> None:
-        moved = on_deliveries.cancel(
-            self._store, DeliveryFilter(endpoints=(self._any().id,)), actor=WHO, clock=self._clock
-        )
-        self._say(f"cancelled {moved}")
+        begin = self._random.choice((on_deliveries.begin_cancel, on_deliveries.begin_skip))
+        where = DeliveryFilter(endpoints=(self._any().id,))
+        operation = begin(self._store, where, actor=WHO, now_ms=self._clock.now_ms())
+        self._operations.append(operation.id)
+        self._say(f"{operation.kind} {operation.id}")
+
+    def _undo(self) -> None:
+        if not self._operations:
+            return
+        id_ = self._random.choice(self._operations)
+        try:
+            on_deliveries.begin_undo(self._store, id_, actor=WHO, now_ms=self._clock.now_ms())
+        except InvalidInputError as error:
+            self._say(f"cannot undo {id_}: {error}")
+        else:
+            self._say(f"undoes {id_}")
 
     def _edit(self) -> None:
         endpoint = self._any()
@@ -280,7 +298,7 @@ class Simulation:
         await asyncio.wait([old.task], timeout=60)
         assert old.task.done(), "I3: a stale engine goes on"
         assert isinstance(old.task.exception(), FencedError), old.task
-        assert not old.changed_after_fence, "I3: a stale engine has changed the store"
+        assert not old.changed_after_fence, f"I3: a stale engine has changed the store: {old.changed_after_fence}"
         self._stale = False
         self._stales += 1
 
@@ -367,7 +385,7 @@ class Simulation:
         self._moods = dict.fromkeys(self._moods, "well")
         self._clock.shift_ms = max(0, self._clock.shift_ms)
         until_s = self._clock.elapsed_s + HEALED_S
-        while read(self.path, _OWED)[0][0]:
+        while read(self.path, _OWED)[0][0] or read(self.path, _GOING_ON)[0][0]:
             for endpoint in self._store.endpoints():
                 if endpoint.state is not EndpointState.ACTIVE:
                     on_endpoints.resume_endpoint(
