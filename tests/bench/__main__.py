@@ -6,6 +6,7 @@ import sys
 BENCHES = {
     "engine_rate": "deliveries a second beside the bare transport",
     "engine_latency": "from acceptance to the receiver's hands, at fixed rates of arrival",
+    "upkeep": "what deliveries notice of retention and of a backup",
     "accept_rate": "events a second that `send --ndjson` accepts, and how fast `send` starts",
     "console_first_frame": "how soon the console shows a real row, beside an empty Textual app",
     "console_keys": "how soon a key is answered, idle and while attempts arrive",
