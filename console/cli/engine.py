@@ -59,6 +59,7 @@ _STATUS_FIELDS = (
     envvar=TRANSPORT_VARIABLE,
     help=f"The HTTP client. Default: ${TRANSPORT_VARIABLE}, else pyreqwest.",
 )
+@click.option("--one-process", is_flag=True, help="Send from the engine's own process, not from one beside it.")
 @click.option(
     "--log-format",
     type=click.Choice(["json", "console"]),
@@ -79,6 +80,7 @@ def serve(
     drain_s: float,
     max_in_flight: int,
     transport: str,
+    one_process: bool,
     log_format: Literal["json", "console"] | None,
     ca_file: Path | None,
     stop_on_eof: bool,
@@ -97,6 +99,7 @@ def serve(
         drain_s=drain_s,
         max_in_flight=max_in_flight,
         transport=transport,
+        send_apart=not one_process,
         extra_ca_file=ca_file,
         stop_on_eof=stop_on_eof,
         keys=invocation.keys,

@@ -1,15 +1,14 @@
 """One engine in this process, from lock to drain."""
 
 import asyncio
-import gc
 import os
-import resource
 import signal
 import socket
+import ssl
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
 
 from structlog.typing import FilteringBoundLogger
@@ -23,20 +22,16 @@ from console.engine.chores import chores
 from console.engine.dispatcher import Dispatcher
 from console.engine.lock import EngineLock
 from console.engine.logs import LogFormat, make_log
+from console.engine.process import loop_factory, prepare
 from console.engine.schedule import Schedule
 from console.engine.sealed import refuse_sealed
 from console.engine.supervisor import Chore, Supervisor
-from console.engine.transport import TransportKind, make_transport
+from console.engine.transport import kind_of, make_transport
+from console.engine.transport.apart import ApartTransport, start_of
 from console.engine.transport.guard import AddressGuard
 from console.engine.transport.seam import Transport
 from console.engine.writer import Writer
 from console.store import Store, open_store
-
-GC_THRESHOLD = 50_000
-"""Objects made before the collector looks for cycles. A delivery makes dozens and no cycle; at Python's own 700 the
-collector took a twentieth of all."""
-
-TRANSPORTS: tuple[TransportKind, ...] = ("pyreqwest", "httpx")
 
 
 def run_engine(settings: EngineSettings, *, log_format: LogFormat | None = None) -> int:
@@ -47,8 +42,7 @@ def run_engine(settings: EngineSettings, *, log_format: LogFormat | None = None)
         ConfigError: a setting is wrong, or no key opens the secrets of an endpoint.
         StoreError: the store cannot be opened or written.
     """
-    if settings.transport not in TRANSPORTS:
-        raise ConfigError(f"transport {settings.transport!r}: is none of {', '.join(TRANSPORTS)}")
+    kind_of(settings.transport)
     policy = AddressPolicy.parse(settings.allow_addresses)
     store = open_store(settings.store)  # made, migrated or refused before anything is locked
     try:
@@ -60,10 +54,9 @@ def run_engine(settings: EngineSettings, *, log_format: LogFormat | None = None)
         lock.acquire()
     except EngineRunningError:
         raise _already_running(settings) from None
-    _raise_file_limit()
-    gc.set_threshold(GC_THRESHOLD, 20, 50)
+    prepare()
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(_serve(settings, policy, make_log(log_format)))
     finally:
         lock.release()
@@ -83,21 +76,6 @@ def _already_running(settings: EngineSettings) -> EngineRunningError:
         f"{settings.store}: an engine runs already, pid {status.pid} since {since}: "
         "stop it with `webhook-console stop`, or choose another --store"
     )
-
-
-def _raise_file_limit() -> None:
-    """A request is a socket: the default of 1,024 is less than what may be in flight."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
-    try:
-        import uvloop
-    except ImportError:  # no wheel for this platform
-        return asyncio.new_event_loop
-    return uvloop.new_event_loop
 
 
 async def _serve(settings: EngineSettings, policy: AddressPolicy, log: FilteringBoundLogger) -> None:
@@ -124,9 +102,22 @@ def _stop_at_eof(supervisor: Supervisor) -> None:
         supervisor.stop("standard input closed")
 
 
+def _check_authority(file: Path | None) -> None:
+    """Raises OSError or ValueError as making a transport does: one that is made elsewhere cannot say so here."""
+    if file is not None:
+        try:
+            ssl.create_default_context(cafile=file)
+        except ssl.SSLError as error:
+            raise ValueError(str(error)) from None
+
+
 def _make_transport(settings: EngineSettings, guard: AddressGuard, clock: Clock) -> Transport:
-    kind = next(k for k in TRANSPORTS if k == settings.transport)
+    kind = kind_of(settings.transport)
     try:
+        if settings.send_apart:
+            _check_authority(settings.extra_ca_file)
+            start = start_of(settings.transport, settings.allow_addresses, settings.extra_ca_file)
+            return ApartTransport(start, clock=clock)
         return make_transport(kind, guard, clock=clock, extra_ca_file=settings.extra_ca_file)
     except (OSError, ValueError) as error:
         raise ConfigError(f"{settings.extra_ca_file}: no usable CA certificate in it: {error}") from None

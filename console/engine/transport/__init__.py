@@ -1,13 +1,23 @@
 """The seam to HTTP, its two adapters and the address guard. Importing this package imports no HTTP library."""
 
 from pathlib import Path
-from typing import Literal, assert_never
+from typing import Literal, assert_never, get_args
 
 from console.domain.clock import Clock
+from console.domain.errors import ConfigError
 from console.engine.transport.guard import AddressGuard
 from console.engine.transport.seam import Transport
 
 TransportKind = Literal["pyreqwest", "httpx"]
+TRANSPORTS: tuple[TransportKind, ...] = get_args(TransportKind)
+
+
+def kind_of(name: str) -> TransportKind:
+    """Raises ConfigError when there is no such transport."""
+    for kind in TRANSPORTS:
+        if kind == name:
+            return kind
+    raise ConfigError(f"transport {name!r}: is none of {', '.join(TRANSPORTS)}")
 
 
 def make_transport(
