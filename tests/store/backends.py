@@ -40,6 +40,7 @@ class SqliteBackend:
     def assert_counted_right(self, store: Store) -> None:
         recount.assert_gauges_agree(store)
         recount.assert_rates_agree(store)
+        recount.assert_lines_stand(store)
 
     def contents(self) -> object:
         tables = [name for (name,) in recount.read(self._path, "SELECT name FROM sqlite_schema WHERE type = 'table'")]

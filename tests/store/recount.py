@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from console.domain.ids import EndpointId
+from console.domain.ordering import BLOCKED_AT_MS
 from console.domain.outcome import Cause
 from console.domain.rates import MINUTE, SECOND, SLOTS, Bucket, slot_of, total_of
 from console.store.protocol import Store
@@ -85,3 +86,23 @@ def assert_rates_agree(store: Store) -> None:
         totals = {id_: total_of(buckets, 0) for id_, buckets in counted.items() if id_ is not None}
         assert store.totals_by_endpoint(since_s=0, until_s=FOREVER_S, width_s=width) == totals
     assert store.causes(since_s=0, until_s=FOREVER_S) == _causes(store.path)
+
+
+_LINED = """
+SELECT endpoint, order_key, id, state, next_attempt_at FROM deliveries
+WHERE order_key IS NOT NULL AND state IN ('pending', 'sending', 'failed') ORDER BY id
+"""
+_BLOCKED_ALONE = f"SELECT id FROM deliveries WHERE next_attempt_at = {BLOCKED_AT_MS} AND order_key IS NULL"
+
+
+def assert_lines_stand(store: Store) -> None:
+    """Exactly the head of each line is not blocked, and not even that while another of it is on the wire."""
+    lines: dict[tuple[int, str], list[tuple[int, str, int | None]]] = defaultdict(list)
+    for endpoint, key, *delivery in read(store.path, _LINED):
+        lines[endpoint, key].append((delivery[0], delivery[1], delivery[2]))
+    for line, members in lines.items():
+        sending = any(state == "sending" for _, state, _ in members)
+        for place, (id_, state, due) in enumerate(members):
+            if state == "pending":
+                assert (due == BLOCKED_AT_MS) == (place > 0 or sending), (line, id_, members)
+    assert not read(store.path, _BLOCKED_ALONE), "nobody waits outside of a line"

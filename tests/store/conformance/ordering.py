@@ -91,7 +91,8 @@ class OrderingConformance:
         first = claim(store, epoch)
         assert ids_of(first) == [one, three]
         end(store, epoch, [c for c in first if c.delivery_id == three], delivered())
-        assert ids_of(second := claim(store, epoch)) == [four]
+        second = claim(store, epoch)
+        assert ids_of(second) == [four]
         end(store, epoch, second + [c for c in first if c.delivery_id == one], delivered())
         assert ids_of(claim(store, epoch)) == [two]
         assert waiting(store) == [4]
@@ -137,7 +138,8 @@ class OrderingConformance:
         end(store, epoch, first, failed())
         store.accept(customers("d"), NOW_MS)
         assert retry_matching(store, now_ms=LATER_MS) == 4, "asking for all of them does not mix them up"
-        assert ids_of(again := claim(store, epoch)) == ids_of(first)
+        again = claim(store, epoch)
+        assert ids_of(again) == ids_of(first)
         end(store, epoch, again, delivered())
         assert ids_of(claim(store, epoch)) == [all_of(store)[1].id]
 
@@ -166,9 +168,11 @@ class OrderingConformance:
         retry_matching(store, DeliveryFilter(ids=(head,)))
         assert not claim(store, epoch)
         end(store, epoch, sent, retry(NOW_MS))
-        assert ids_of(sent := claim(store, epoch)) == [head]
+        sent = claim(store, epoch)
+        assert ids_of(sent) == [head]
         end(store, epoch, sent, delivered())
-        assert ids_of(sent := claim(store, epoch)) == [second]
+        sent = claim(store, epoch)
+        assert ids_of(sent) == [second]
         end(store, epoch, sent, delivered())
         assert ids_of(claim(store, epoch)) == [third]
 
