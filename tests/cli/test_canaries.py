@@ -128,7 +128,8 @@ def lines(store: Store, folder: Path) -> Iterator[tuple[str, ...]]:
         ("secrets", "status"), ("alerts", "list"), ("retention", "show"), ("send", "invoice.paid", "--data", "{}"),
         ("endpoints", "test", "a"), ("endpoints", "pause", "a"), ("endpoints", "resume", "a"),
         ("defaults", "edit", "--timeout", "10s"), ("endpoints", "edit", "c", "--timeout", "10s"),
-        ("deliveries", "retry", delivery), ("deliveries", "cancel", "--endpoint", "c", "--yes"), ("backup", str(folder / "copy.db")),
+        ("deliveries", "retry", delivery), ("deliveries", "cancel", "--endpoint", "c", "--yes"),
+        ("backup", str(folder / "copy.db")),
         ("endpoints", "reveal-secret", "a", "--yes"),
     )  # fmt: skip
 
