@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 from console.domain.delivery import DeliveryState
 from console.domain.event import NewEvent
@@ -29,8 +29,9 @@ class Ledger:
     def __init__(self, *refused: str) -> None:
         self.refused = set(refused)
         self.flaky = 0
+        """Each so-many-th event is refused when it comes for the first time, and the second."""
         self.taken: dict[str, list[int]] = defaultdict(list)
-        self._seen = 0
+        self._tries: Counter[int] = Counter()
         self._busy: set[str] = set()
 
     async def __call__(self, conversation: Conversation) -> None:
@@ -38,9 +39,10 @@ class Ledger:
         customer = event["customer"]
         assert customer not in self._busy, "two of one customer at once"
         self._busy.add(customer)
-        self._seen += 1
+        self._tries[event["number"]] += 1
         await asyncio.sleep(0)  # what else is on the wire gets in here
-        refuse = customer in self.refused or (self.flaky and self._seen % self.flaky == 0)
+        flaky = self.flaky and event["number"] % self.flaky == 0 and self._tries[event["number"]] < 3
+        refuse = customer in self.refused or flaky
         if not refuse:
             self.taken[customer].append(event["number"])
         self._busy.discard(customer)
@@ -71,7 +73,7 @@ async def test_retries_keep_the_order_of_each_key(rig: Rig) -> None:
     ledger = Ledger()
     ledger.flaky = 3
     async with ScriptedReceiver(ledger) as receiver:
-        rig.add(receiver.url, policy={**KEYED, "schedule_s": (0.0,) * 20, "jitter": 0.0})
+        rig.add(receiver.url, policy={**KEYED, "schedule_s": (0.0,) * 5, "jitter": 0.0})
         await rig.start()
         for _ in range(4):
             send(rig, "abcdaabb" * 3)
