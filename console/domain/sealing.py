@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from console.domain.errors import ConfigError, SealedError
@@ -143,6 +144,7 @@ def _opened(key: bytes, encoded: str, purpose: bytes) -> str | None:
         return None
 
 
+@lru_cache(maxsize=16)
 def _cipher(key: bytes) -> "AESGCM":
     # Imported here: most commands seal nothing, and it costs 40 ms.
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM

@@ -79,8 +79,15 @@ def opened_endpoint(endpoint: Endpoint, keys: Keyring) -> Endpoint:
 
 def why_sealed(endpoint: Endpoint, keys: Keyring) -> str | None:
     """Why an endpoint cannot be sent to with these keys; None when it can."""
+
+    def look(field: str, text: str) -> str:
+        keys.open(text, endpoint.id, field)
+        return text
+
     try:
-        opened_endpoint(endpoint, keys)
+        for secret in endpoint.secrets:
+            look(_SIGNING, secret.text)
+        change_policy(endpoint.policy, look)
     except SealedError as error:
         return str(error)
     return None
