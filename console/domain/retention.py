@@ -18,7 +18,7 @@ _UNITS = {"k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 PIECE_S = 0.005
 """How long one piece of deletion may hold the write lock."""
-SMALLEST_PIECE, LARGEST_PIECE = 10, 500
+SMALLEST_PIECE, LARGEST_PIECE = 10, 200
 """Deliveries in one piece."""
 _SHARE, _SHARE_BEHIND = 0.05, 0.2
 """Of the write lock's time: what deletion takes, and what it takes when much has been waiting for it."""
@@ -152,7 +152,7 @@ def next_piece(size: int, took_s: float) -> int:
 
 
 def pause_s(took_s: float, *, behind: bool) -> float:
-    """How long deletion rests after a piece that held the write lock for `took_s`."""
+    """How long deletion rests after a piece that took `took_s`, its commit included."""
     share = _SHARE_BEHIND if behind else _SHARE
     return max(took_s, 0.001) * (1 - share) / share
 

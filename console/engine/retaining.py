@@ -81,10 +81,11 @@ class Retainer:
             left = found.ids
             while left and most:
                 ids, left = sweep.next_ids(left, most)
-                dropped, took_s = await self._writer.do(partial(sweep.drop, found.phase, ids, self._clock))
-                total += dropped
-                behind = by_size or self._clock.monotonic_s() - began_s > BEHIND_AFTER_S
-                await asyncio.sleep(pause_s(took_s, behind=behind))
+                piece_s = self._clock.monotonic_s()
+                total += await self._writer.do(partial(sweep.drop, found.phase, ids, self._clock))
+                now_s = self._clock.monotonic_s()
+                behind = by_size or now_s - began_s > BEHIND_AFTER_S
+                await asyncio.sleep(pause_s(now_s - piece_s, behind=behind))
                 most = await self._most(retention, each, by_size)
             if not found.ids:
                 await asyncio.sleep(_READ_REST_S)

@@ -52,14 +52,13 @@ class Sweep:
         size = min(self._piece, most)
         return ids[:size], ids[size:]
 
-    def drop(self, phase: Phase, ids: tuple[int, ...], clock: Clock, store: Store) -> tuple[Dropped, float]:
-        """Delete one piece. Returns what went, and for how many seconds the write lock was held but for the commit."""
+    def drop(self, phase: Phase, ids: tuple[int, ...], clock: Clock, store: Store) -> Dropped:
+        """Delete one piece. Returns what went."""
         with store.transaction():
             began_s = clock.monotonic_s()
             dropped = store.drop_old(phase, ids, self.cutoffs)
-            took_s = clock.monotonic_s() - began_s
-        self._piece = next_piece(len(ids), took_s)
-        return dropped, took_s
+            self._piece = next_piece(len(ids), clock.monotonic_s() - began_s)
+        return dropped
 
 
 NO_LIMIT = 2**62
@@ -135,12 +134,12 @@ def run(
             left = found.ids
             while left and most:
                 ids, left = sweep.next_ids(left, most)
-                dropped, took_s = sweep.drop(found.phase, ids, clock, store)
-                total += dropped
+                began_s = clock.monotonic_s()
+                total += sweep.drop(found.phase, ids, clock, store)
                 store.progress_operation(operation, done=total.deliveries, result=None, finished_at_ms=None)
                 if progress is not None:
                     progress(total)
-                sleep(pause_s(took_s, behind=True))
+                sleep(pause_s(clock.monotonic_s() - began_s, behind=True))
                 most = too_many(store, retention, each) if by_size else NO_LIMIT
     while wanted := pages_to_give_back(store, retention):
         if not store.give_back(min(wanted, PAGES_AT_ONCE)):

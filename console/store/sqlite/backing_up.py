@@ -67,9 +67,16 @@ class BackingUpQueries(Queries):
 
     def _copy(self, partial: Path, progress: Callable[[int, int], None]) -> None:
         def step(_status: int, remaining: int, total: int) -> None:
+            # Little by little: a large file that goes to the disk at once holds up the commits of the engine.
+            os.fdatasync(file.fileno())
             progress(total - remaining, total)
 
-        with _said_of(partial), closing(sqlite3.connect(partial, isolation_level=None)) as copy:
+        # Closed last: closing a file drops SQLite's locks on it.
+        with (
+            partial.open("rb") as file,
+            _said_of(partial),
+            closing(sqlite3.connect(partial, isolation_level=None)) as copy,
+        ):
             # A copy that is cut short is thrown away, so nothing in it needs to be safe before its end.
             copy.execute("PRAGMA journal_mode=OFF")
             copy.execute("PRAGMA synchronous=OFF")

@@ -66,6 +66,12 @@ _DROP_CAUSES = """
 DELETE FROM causes WHERE (bucket, endpoint, cause) IN
   (SELECT bucket, endpoint, cause FROM causes WHERE bucket < ? LIMIT 1000)
 """
+# What has not been read for a month is on the disk: it is fetched here, not while the write lock is held.
+_TOUCH = """
+SELECT count(x.attempt), count(e.seq) FROM json_each(?) picked JOIN deliveries d ON d.id = picked.value
+LEFT JOIN attempts a ON a.delivery = d.id LEFT JOIN exchanges x ON x.attempt = a.id
+LEFT JOIN events e ON e.seq = d.event
+"""
 _COUNT_OLD = "SELECT state, count(*) FROM deliveries WHERE {old} GROUP BY state"
 
 _read_numbers = msgspec.json.Decoder(tuple[int, ...]).decode
@@ -101,6 +107,8 @@ class RetainingQueries(Queries):
         assert row is not None
         ids, last, made_ms, looked = row
         found = _read_numbers(ids)
+        if found and phase is Phase.DELIVERIES:
+            self._connection.rows(_TOUCH, (ids,))
         if phase is Phase.EVENTS and last is not None:
             made_ms = self._connection.value(_ACCEPTED_AT, (last,))
         over = looked < limit or (not found and made_ms >= youngest_ms)
