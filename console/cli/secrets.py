@@ -77,10 +77,16 @@ def seal(invocation: Invocation) -> int:
     with invocation.writing() as store:
         changed = acts.seal_secrets(store, actor=current_actor(), now_ms=invocation.clock.now_ms(), keys=keys)
         emptied = _empty_log(store, invocation)
+        engine = store.engine_status()
     if invocation.json:
         emit({"changed": changed, "key": keys.key_ids[0], "log_emptied": emptied})
     else:
         say(f"{plural(changed, 'secret')} sealed with key {keys.key_ids[0]}")
+    if changed and engine is not None and engine.alive(invocation.clock.now_ms()):
+        note(
+            "hint: an engine is running: one that was started without this key holds what it cannot open; "
+            "it is delivered once the engine is restarted with the key"
+        )
     if not emptied:
         warn(
             "the store's log (-wal) may hold what was sealed for a while, since another process uses it: "

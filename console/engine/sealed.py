@@ -7,10 +7,13 @@ from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.errors import ConfigError
 from console.domain.sealing import Keyring
 from console.domain.secret_parts import why_sealed
-from console.operations.endpoints import pause_endpoint
+from console.operations.endpoints import pause_endpoint, resume_endpoint
 from console.store.protocol import Store
 
 _MOST_NAMED = 3
+_WAY_OUT = ": held until the engine is restarted with the key"
+"""How the reason of a hold ends: by this an engine knows one."""
+
 _SENT_TO = (EndpointState.ACTIVE, EndpointState.TRIPPED)
 
 
@@ -28,38 +31,50 @@ def refuse_sealed(store: Store, keys: Keyring) -> None:
 
 
 class Holds:
-    """Endpoints that were sealed with a key that this engine has not: each is paused, in the store and before that in
-    this engine, so that what it is owed waits and says why."""
+    """Endpoints that are sealed with a key that this engine has not: each is paused, in the store and before that in
+    this engine, so that what it is owed waits and says why. An engine that has the key resumes them."""
 
     def __init__(self, keys: Keyring) -> None:
         self._keys = keys
-        self._waiting: dict[int, tuple[Endpoint, str]] = {}
+        self._waiting: dict[int, tuple[Endpoint, str | None]] = {}
+        """What is not in the store yet: why to pause each; None: to resume it."""
 
     def look(self, endpoint: Endpoint) -> Endpoint:
         """The endpoint as this engine must take it: paused when it cannot be opened."""
         self._waiting.pop(endpoint.seq, None)
-        if endpoint.state not in _SENT_TO or (why := why_sealed(endpoint, self._keys)) is None:
+        sent_to, held = endpoint.state in _SENT_TO, _is_held(endpoint)
+        if not (sent_to or held):
             return endpoint
-        self._waiting[endpoint.seq] = endpoint, why
-        return replace(endpoint, state=EndpointState.PAUSED)
+        why = why_sealed(endpoint, self._keys)
+        if sent_to and why is not None:
+            self._waiting[endpoint.seq] = endpoint, why + _WAY_OUT
+            return replace(endpoint, state=EndpointState.PAUSED)
+        if held and why is None:
+            self._waiting[endpoint.seq] = endpoint, None
+        return endpoint
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    def write(self, store: Store, now_ms: int) -> list[str]:
-        """Pause them in the store, unless they have changed since. Returns a line for the log for each."""
+    def write(self, store: Store, now_ms: int) -> list[tuple[str, str]]:
+        """Pause and resume them in the store, unless they have changed since. Returns what to log: name and why."""
         waiting, self._waiting = self._waiting, {}
-        lines = []
+        done = []
         try:
             with store.transaction():
                 for endpoint, why in waiting.values():
                     now = store.endpoint_at(endpoint.seq)
                     if now is None or now.version != endpoint.version:
                         continue
-                    reason = f"{why}: restart the engine with the key, then resume"
-                    pause_endpoint(store, endpoint.id, actor="engine", reason=reason, now_ms=now_ms)
-                    lines.append(f"{endpoint.name}: {reason}")
+                    act, reason = (pause_endpoint, why) if why else (resume_endpoint, "its secrets can be opened")
+                    act(store, endpoint.id, actor="engine", reason=reason, now_ms=now_ms)
+                    done.append((endpoint.name, reason or ""))
         except BaseException:
             self._waiting = waiting | self._waiting
             raise
-        return lines
+        return done
+
+
+def _is_held(endpoint: Endpoint) -> bool:
+    """Whether an engine paused it for want of a key."""
+    return endpoint.state is EndpointState.PAUSED and (endpoint.state_reason or "").endswith(_WAY_OUT)

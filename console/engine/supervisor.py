@@ -161,8 +161,8 @@ class Supervisor:
             self._stop_if_asked()
 
     def _hold(self, store: Store) -> None:
-        for line in self._holds.write(store, self._clock.now_ms()):
-            self._log.error("endpoint held", why=line)
+        for name, why in self._holds.write(store, self._clock.now_ms()):
+            self._log.warning("sealed endpoint", endpoint=name, why=why)
 
     def _stop_if_asked(self) -> None:
         status = self._reader.engine_status()

@@ -21,7 +21,7 @@ from console.domain.sealing import Keyring, encode_key
 from console.domain.signing import Secret, make_secret
 from console.engine.dispatcher import Dispatcher
 from console.engine.sealed import refuse_sealed
-from console.operations.endpoints import add_endpoint, edit_endpoint, resume_endpoint
+from console.operations.endpoints import add_endpoint, edit_endpoint, pause_endpoint, resume_endpoint
 from console.operations.secrets import rotate_secret
 from console.store import Store
 from tests.engine.rig import Rig
@@ -110,16 +110,29 @@ async def test_an_endpoint_sealed_with_a_key_that_is_not_here_is_held_and_says_w
         assert [d.held for d in rig.deliveries(PENDING)] == [True] * 3
         (row,) = [o for o in rig.store.operations(limit=10) if o.kind is OperationKind.ENDPOINT_PAUSE]
         assert (row.actor, row.target) == ("engine", "crm")
-        assert rig.lines.named("endpoint held")
+        assert rig.lines.named("sealed endpoint")
         resume_endpoint(rig.store, endpoint.id, actor="ada", reason=None, now_ms=rig.clock.now_ms())
         await rig.until(lambda: _in_state(rig, endpoint, EndpointState.PAUSED))
         assert receiver.requests == []
         await rig.stop()
         rig.keys = OTHERS
         await rig.start()
-        resume_endpoint(rig.store, endpoint.id, actor="ada", reason=None, now_ms=rig.clock.now_ms())
         requests = await receiver.wait_for(3)
+        assert await rig.until(lambda: _in_state(rig, endpoint, EndpointState.ACTIVE))
     assert all(verified(request, SECRET) for request in requests)
+    newest = rig.store.operations(limit=1)[0]
+    assert (newest.kind, newest.actor) == (OperationKind.ENDPOINT_RESUME, "engine")
+
+
+async def test_one_that_an_operator_paused_stays_so(rig: Rig) -> None:
+    rig.keys = KEYS
+    add(rig.store, "http://127.0.0.1:9/", name="other")
+    endpoint = add(rig.store, "http://127.0.0.1:9/")
+    pause_endpoint(rig.store, endpoint.id, actor="ada", reason="their deploy", now_ms=rig.clock.now_ms())
+    await rig.start()
+    rig.send()
+    await rig.until(lambda: rig.attempts())
+    assert _in_state(rig, endpoint, EndpointState.PAUSED)
 
 
 def _in_state(rig: Rig, endpoint: Endpoint, state: EndpointState) -> Endpoint | None:
