@@ -145,10 +145,15 @@ CREATE TABLE settings (
   value TEXT NOT NULL CHECK (json_valid(value)),
   updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX attempts_cause ON attempts (cause, id) WHERE cause IS NOT NULL;
 CREATE UNIQUE INDEX attempts_delivery ON attempts (delivery, number);
 CREATE INDEX attempts_endpoint ON attempts (endpoint, id);
+CREATE INDEX attempts_endpoint_cause ON attempts (endpoint, cause, id) WHERE cause IS NOT NULL;
 CREATE INDEX attempts_failed ON attempts (id) WHERE cause IS NOT NULL;
+CREATE INDEX deliveries_cause ON deliveries (last_cause, id) WHERE last_cause IS NOT NULL;
 CREATE INDEX deliveries_due ON deliveries (endpoint, next_attempt_at) WHERE state = 'pending';
+CREATE INDEX deliveries_endpoint_cause ON deliveries (endpoint, last_cause, id) WHERE last_cause IS NOT NULL;
+CREATE INDEX deliveries_endpoint_state ON deliveries (endpoint, state, id);
 CREATE INDEX deliveries_event ON deliveries (event);
 CREATE INDEX deliveries_operation ON deliveries (operation, id) WHERE operation IS NOT NULL;
 CREATE INDEX deliveries_ordered ON deliveries (endpoint, order_key, state, id)
@@ -157,4 +162,5 @@ CREATE INDEX deliveries_sending ON deliveries (id) WHERE state = 'sending';
 CREATE INDEX deliveries_troubled ON deliveries (id) WHERE last_cause IS NOT NULL AND state IN ('pending', 'sending', 'failed');
 CREATE UNIQUE INDEX endpoints_name ON endpoints (name) WHERE removed_at IS NULL;
 CREATE INDEX endpoints_stopped ON endpoints (state) WHERE state IN ('tripped', 'disabled') AND removed_at IS NULL;
+CREATE INDEX events_type ON events (type, seq);
 CREATE INDEX operations_open ON operations (id) WHERE finished_at IS NULL;

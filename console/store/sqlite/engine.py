@@ -21,6 +21,7 @@ from console.store.sqlite import counting, nudging, ordering
 from console.store.sqlite.base import Queries
 from console.store.sqlite.policies import policy_of, read_policy
 from console.store.sqlite.rows import ENDPOINT_COLUMNS, endpoint_of, headers_text
+from console.store.sqlite.times import note_clock
 
 _TAKE_OVER = """
 INSERT INTO engine (id, epoch, pid, host, version, started_at, heartbeat_at) VALUES (1, 1, ?, ?, ?, ?, ?)
@@ -59,7 +60,7 @@ UPDATE deliveries SET state = 'sending', next_attempt_at = NULL, attempts = atte
   step = step + 1 - manual, lease = ?, updated_at = ?
 WHERE id IN (SELECT value FROM json_each(?))
 """
-_NEWEST_ATTEMPT = "SELECT coalesce(max(id), 0) FROM attempts"
+_NEWEST_ATTEMPT = "SELECT id, started_at FROM attempts ORDER BY id DESC LIMIT 1"
 _INSERT_ATTEMPTS = """
 INSERT INTO attempts (id, delivery, endpoint, number, manual, started_at)
 SELECT ? + picked.key, d.id, d.endpoint, d.attempts, d.manual, ?
@@ -188,7 +189,9 @@ class EngineQueries(Queries):
                 return []
             ids = json.dumps(picked)
             self._connection.run(_CLAIM, (epoch, now_ms, ids))
-            first = self._connection.value(_NEWEST_ATTEMPT) + 1
+            newest, newest_ms = self._connection.row(_NEWEST_ATTEMPT) or (0, None)
+            note_clock(self._connection, newest_ms, now_ms)
+            first = newest + 1
             self._connection.run(_INSERT_ATTEMPTS, (first, now_ms, ids))
             claimed = self._read_claimed(ids, first)
             moves = counting.moves_between((c.endpoint_seq, "pending", "sending") for c in claimed)

@@ -14,13 +14,14 @@ from console.domain.retry import first_attempt_at_ms
 from console.store.sqlite import counting, nudging, ordering
 from console.store.sqlite.base import Queries
 from console.store.sqlite.policies import policy_of, read_policy
+from console.store.sqlite.times import note_clock
 
 _KNOWN = "SELECT id FROM events WHERE id IN (SELECT value FROM json_each(?))"
 _KNOWN_FANOUT = """
 SELECT e.id, count(d.id) FROM events e LEFT JOIN deliveries d ON d.event = e.seq
 WHERE e.id IN (SELECT value FROM json_each(?)) GROUP BY e.seq
 """
-_NEWEST = "SELECT coalesce(max(seq), 0) FROM events"
+_NEWEST = "SELECT seq, accepted_at FROM events ORDER BY seq DESC LIMIT 1"
 _INSERT_EVENT = "INSERT INTO events (seq, id, type, payload, accepted_at, source) VALUES {rows}"
 _INSERT_DELIVERY = """
 INSERT INTO deliveries (event, endpoint, state, next_attempt_at, created_at, updated_at) VALUES {rows}
@@ -71,7 +72,8 @@ class IntakeQueries(Queries):
     ) -> list[Accepted]:
         given = [event.id for event in events if event.id is not None]
         known = self._known(given) if given else {}
-        seq = self._connection.value(_NEWEST)
+        seq, newest_ms = self._connection.row(_NEWEST) or (0, None)
+        note_clock(self._connection, newest_ms, now_ms)
         answers: list[Accepted] = []
         new_events, new_deliveries = [], []
         in_line: list[_InLine] = []

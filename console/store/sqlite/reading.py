@@ -1,5 +1,7 @@
 """Lists and single rows, for screens and commands."""
 
+import json
+
 from console.domain.delivery import Attempt, Delivery, Exchange
 from console.domain.errors import UnknownReferenceError
 from console.domain.event import Event, EventRow
@@ -11,7 +13,9 @@ from console.domain.rates import MINUTE, Bucket
 from console.domain.status import EngineStatus
 from console.store.sqlite import filtering
 from console.store.sqlite.base import Queries
+from console.store.sqlite.connection import Row
 from console.store.sqlite.counting import ALL_ENDPOINTS
+from console.store.sqlite.picking import Pick, Picking
 from console.store.sqlite.rows import (
     ATTEMPT_COLUMNS,
     DELIVERY_COLUMNS,
@@ -32,8 +36,7 @@ from console.store.sqlite.schema import HISTOGRAM_COLUMNS
 _EVENTS = """
 SELECT e.seq, e.id, e.type, length(e.payload), e.accepted_at, e.source, count(d.id),
   sum(d.state = 'delivered'), sum(d.state = 'failed')
-FROM (SELECT seq AS picked FROM events WHERE {where} ORDER BY seq DESC LIMIT ?)
-JOIN events e ON e.seq = picked LEFT JOIN deliveries d ON d.event = e.seq
+FROM ({picked}) CROSS JOIN events e ON e.seq = picked LEFT JOIN deliveries d ON d.event = e.seq
 GROUP BY e.seq ORDER BY e.seq DESC
 """
 _EVENT = "SELECT seq, id, type, payload, accepted_at, source FROM events WHERE id = ?"
@@ -41,20 +44,23 @@ _DELIVERY_JOINS = (
     "JOIN deliveries d ON d.id = picked JOIN events e ON e.seq = d.event JOIN endpoints p ON p.seq = d.endpoint"
 )
 _DELIVERIES = f"""
-SELECT {DELIVERY_COLUMNS} FROM (SELECT id AS picked FROM deliveries WHERE {{where}} ORDER BY id DESC LIMIT ?)
+SELECT {DELIVERY_COLUMNS} FROM ({{picked}})
 {_DELIVERY_JOINS} ORDER BY d.id DESC
 """
 _DELIVERY = f"SELECT {DELIVERY_COLUMNS} FROM (SELECT ? AS picked) {_DELIVERY_JOINS}"
 _COUNT = """
-SELECT p.id, n FROM (SELECT endpoint, count(*) AS n FROM deliveries WHERE {where} GROUP BY endpoint)
+SELECT p.id, n FROM (
+  SELECT endpoint, count(*) AS n FROM ({picked}) CROSS JOIN deliveries d ON d.id = picked GROUP BY endpoint)
 JOIN endpoints p ON p.seq = endpoint ORDER BY p.name
 """
+_ALL = 2**62
+_NAMED_COUNTS = "SELECT p.id, value FROM json_each(?) JOIN endpoints p ON p.seq = CAST(key AS INTEGER) ORDER BY p.name"
 _ATTEMPT_JOINS = (
     "JOIN attempts a ON a.id = picked JOIN deliveries d ON d.id = a.delivery JOIN events e ON e.seq = d.event "
     "JOIN endpoints p ON p.seq = a.endpoint"
 )
 _ATTEMPTS = f"""
-SELECT {ATTEMPT_COLUMNS} FROM (SELECT id AS picked FROM attempts WHERE {{where}} ORDER BY id {{order}} LIMIT ?)
+SELECT {ATTEMPT_COLUMNS} FROM ({{picked}})
 {_ATTEMPT_JOINS} ORDER BY a.id
 """
 _ATTEMPT = f"SELECT {ATTEMPT_COLUMNS} FROM (SELECT ? AS picked) {_ATTEMPT_JOINS}"
@@ -79,11 +85,17 @@ _ENGINE = f"SELECT {ENGINE_COLUMNS} FROM engine WHERE id = 1"
 
 
 class ReadingQueries(Queries):
+    @property
+    def _picking(self) -> Picking:
+        return Picking(self._connection)
+
+    def _rows(self, sql: str, pick: Pick | None) -> list[Row]:
+        return [] if pick is None else self._connection.rows(sql.format(picked=pick.sql), pick.parameters)
+
     def events(self, where: EventFilter, *, limit: int, before_seq: int | None = None) -> list[EventRow]:
-        c = filtering.of_events(where)
-        c.maybe("seq < ?", before_seq)
-        rows = self._connection.rows(_EVENTS.format(where=c.where()), (*c.parameters, limit))
-        return [event_row_of(row) for row in rows]
+        with self._picking.snapshot():
+            pick = self._picking.events(where, limit=limit, before_seq=before_seq)
+            return [event_row_of(row) for row in self._rows(_EVENTS, pick)]
 
     def event(self, event_id: EventId) -> Event:
         row = self._connection.row(_EVENT, (event_id,))
@@ -92,10 +104,9 @@ class ReadingQueries(Queries):
         return event_of(row)
 
     def deliveries(self, where: DeliveryFilter, *, limit: int, before: DeliveryId | None = None) -> list[Delivery]:
-        c = filtering.of_deliveries(where)
-        c.maybe("id < ?", before)
-        rows = self._connection.rows(_DELIVERIES.format(where=c.where()), (*c.parameters, limit))
-        return [delivery_of(row) for row in rows]
+        with self._picking.snapshot():
+            pick = self._picking.deliveries(where, limit=limit, before=before)
+            return [delivery_of(row) for row in self._rows(_DELIVERIES, pick)]
 
     def delivery(self, delivery_id: DeliveryId) -> Delivery:
         row = self._connection.row(_DELIVERY, (delivery_id,))
@@ -106,17 +117,20 @@ class ReadingQueries(Queries):
         return delivery_of(row)
 
     def count_deliveries(self, where: DeliveryFilter) -> dict[EndpointId, int]:
-        c = filtering.of_deliveries(where)
-        rows = self._connection.rows(_COUNT.format(where=c.where()), c.parameters)
+        with self._picking.snapshot():
+            if where == DeliveryFilter(states=where.states, endpoints=where.endpoints):
+                counts: dict[int, int] = {}
+                for (endpoint, _), count in self._picking.by_endpoint_and_state(where).items():
+                    counts[endpoint] = counts.get(endpoint, 0) + count
+                rows = self._connection.rows(_NAMED_COUNTS, (json.dumps(counts),))
+            else:
+                pick = self._picking.deliveries(where, limit=_ALL, before=None)
+                rows = self._rows(_COUNT, pick)
         return {EndpointId(id_): count for id_, count in rows}
 
     def attempts(self, where: AttemptFilter, page: AttemptPage) -> list[Attempt]:
-        c = filtering.of_attempts(where)
-        c.maybe("id < ?", page.before)
-        c.maybe("id > ?", page.after)
-        order = "ASC" if page.after is not None else "DESC"
-        sql = _ATTEMPTS.format(where=c.where(), order=order)
-        return [attempt_of(row) for row in self._connection.rows(sql, (*c.parameters, page.limit))]
+        with self._picking.snapshot():
+            return [attempt_of(row) for row in self._rows(_ATTEMPTS, self._picking.attempts(where, page))]
 
     def attempt(self, attempt_id: AttemptId) -> Attempt:
         row = self._connection.row(_ATTEMPT, (attempt_id,))

@@ -182,6 +182,12 @@ ALTER TABLE deliveries ADD COLUMN order_key TEXT;
 ALTER TABLE deliveries ADD COLUMN operation INTEGER REFERENCES operations (id);
 ALTER TABLE deliveries ADD COLUMN state_before TEXT;
 ALTER TABLE deliveries ADD COLUMN due_before INTEGER;
+CREATE INDEX deliveries_endpoint_state ON deliveries (endpoint, state, id);
+CREATE INDEX deliveries_cause ON deliveries (last_cause, id) WHERE last_cause IS NOT NULL;
+CREATE INDEX deliveries_endpoint_cause ON deliveries (endpoint, last_cause, id) WHERE last_cause IS NOT NULL;
+CREATE INDEX attempts_cause ON attempts (cause, id) WHERE cause IS NOT NULL;
+CREATE INDEX attempts_endpoint_cause ON attempts (endpoint, cause, id) WHERE cause IS NOT NULL;
+CREATE INDEX events_type ON events (type, seq);
 CREATE INDEX deliveries_operation ON deliveries (operation, id) WHERE operation IS NOT NULL;
 CREATE INDEX deliveries_ordered ON deliveries (endpoint, order_key, state, id)
   WHERE order_key IS NOT NULL AND state IN ('pending', 'sending', 'failed');

@@ -1,0 +1,306 @@
+"""Which rows are on a page of a list: found along indexes that are in the list's order, never by walking the history.
+
+A filter is turned into streams: the entries of an index under one key (an endpoint and a state, a cause, a type), in
+order of id. A page is the merge of its streams. Of the indexes that a filter could use the one is taken under which the
+fewest rows stand; gauges tell that exactly, and what they say is none is not looked for. So a filter that matches
+nothing is as quick as one that matches everything. What remains slow is a filter of two parts that each match very many
+rows and together few: the fewer of both are walked.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from console.domain.delivery import DeliveryState
+from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
+from console.domain.ids import DeliveryId
+from console.domain.outcome import Cause
+from console.store.sqlite import filtering
+from console.store.sqlite.connection import Connection
+from console.store.sqlite.filtering import Conditions
+from console.store.sqlite.times import Times
+
+COUNTED = 10_000
+"""Rows under one key are counted no further than this: a walk of so many takes some 10 ms."""
+
+GATHERED = 2_000
+"""So many events' attempts are gathered and sorted; those of more are looked for among all attempts."""
+
+_STATES = tuple(DeliveryState)
+_GAUGES = f"SELECT endpoint, {', '.join(_STATES)} FROM gauges WHERE {{where}}"
+_TYPES = """
+WITH RECURSIVE found (type) AS (
+  SELECT min(type) FROM events UNION ALL
+  SELECT (SELECT min(type) FROM events WHERE type > found.type) FROM found WHERE found.type IS NOT NULL
+) SELECT type FROM found WHERE type GLOB ?
+"""
+_TYPE = "SELECT ?1 WHERE EXISTS (SELECT 1 FROM events WHERE type = ?1)"
+
+# The newest of each stream come first: a page has rows of at most as many streams as it has rows, and none older than
+# the newest row of the last of those.
+_MERGED = """
+WITH heads AS MATERIALIZED (
+  SELECT a, b, head FROM (SELECT a, b, ({stream} LIMIT 1) AS head FROM
+    (SELECT value ->> 0 AS a, value ->> 1 AS b FROM json_each(?)))
+  WHERE head IS NOT NULL ORDER BY head {order} LIMIT ?
+), edge AS MATERIALIZED (SELECT iif(count(*) < ?, {lowest}, {furthest}(head)) AS at FROM heads)
+SELECT p.{id} AS picked FROM heads CROSS JOIN edge CROSS JOIN {table} p ON p.{id} IN
+  (SELECT id FROM ({stream} LIMIT ?)) AND p.{id} {beyond} edge.at
+ORDER BY p.{id} {order} LIMIT ?
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Where to find rows in order of id.
+
+    `source` is what stands behind FROM, `keyed` the condition on `a` and `b` that makes one stream of it, `order` the
+    columns that are the order of ids. Without keys it is one stream.
+    """
+
+    source: str
+    id: str = "id"
+    keyed: str = "1"
+    order: str = "id {0}"
+    keys: Sequence[tuple[object, object]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """A query for the ids of a page (`picked`), and its parameters."""
+
+    sql: str
+    parameters: list[object]
+
+
+def _pick(stream: Stream, table: str, where: Conditions, *, limit: int, ascending: bool = False) -> Pick:
+    order, id_ = ("ASC" if ascending else "DESC"), stream.id.rpartition(".")[2]
+    ordered = f"ORDER BY {stream.order.format(order)}"
+    if stream.keys is None:
+        sql = f"SELECT {stream.id} AS picked FROM {stream.source} WHERE {where.where()} {ordered} LIMIT ?"
+        return Pick(sql, [*where.parameters, limit])
+    one = f"SELECT {stream.id} AS id FROM {stream.source} WHERE {stream.keyed} AND {where.where()} {ordered}"
+    sql = _MERGED.format(
+        stream=one,
+        order=order,
+        id=id_,
+        table=table,
+        lowest="9e18" if ascending else "-1",
+        furthest="max" if ascending else "min",
+        beyond="<=" if ascending else ">=",
+    )
+    parameters = where.parameters
+    return Pick(sql, [*parameters, json.dumps(stream.keys), limit, limit, *parameters, limit, limit])
+
+
+class Picking:
+    """Picks pages over one connection. `snapshot` is around whatever must agree."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Several reads of one moment; inside a transaction, nothing of its own."""
+        if self._connection.raw.in_transaction:
+            yield
+            return
+        self._connection.run("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.run("COMMIT")
+
+    # Deliveries
+
+    def deliveries(self, where: DeliveryFilter, *, limit: int, before: DeliveryId | None) -> Pick | None:
+        """None: nothing matches."""
+        stream = self._delivery_stream(where)
+        if stream is None:
+            return None
+        c = filtering.of_deliveries(_beside(where, stream))
+        c.maybe("deliveries.id < ?", before)
+        self._within(c, "deliveries.id", "deliveries", "created_at", where.since_ms, where.until_ms)
+        return _pick(stream, "deliveries", c, limit=limit)
+
+    def _delivery_stream(self, where: DeliveryFilter) -> Stream | None:
+        if where.ids or where.event_id is not None:
+            return Stream("deliveries")
+        counts = self.by_endpoint_and_state(where)
+        if not sum(counts.values()):
+            return None
+        streams = [(sum(counts.values()), _by_state(where, counts))]
+        if where.causes:
+            keys = _cause_keys(where.causes, counts if where.endpoints else None)
+            stream = _DELIVERIES_BY_CAUSE if keys[0][1] is None else _DELIVERIES_BY_ENDPOINT_AND_CAUSE
+            streams.append((self._count(stream, keys), replace(stream, keys=keys)))
+        if where.type_pattern is not None:
+            keys = [(type_, None) for type_ in self._types(where.type_pattern)]
+            events = Stream("events INDEXED BY events_type", id="seq", keyed="type = a")
+            streams.append((self._count(events, keys), replace(_DELIVERIES_BY_TYPE, keys=keys)))
+        size, best = min(streams, key=lambda sized: sized[0])
+        return best if size else None
+
+    def by_endpoint_and_state(self, where: DeliveryFilter) -> dict[tuple[int, str], int]:
+        """How many deliveries there are by endpoint (seq) and state, of those that the filter names; none without."""
+        c = Conditions()
+        c.endpoints("endpoint", where.endpoints)
+        states = set(where.states or _STATES)
+        if where.troubled:
+            states &= {DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.FAILED}
+        return {
+            (endpoint, state): count
+            for endpoint, *counts in self._connection.rows(_GAUGES.format(where=c.where()), c.parameters)
+            for state, count in zip(_STATES, counts, strict=True)
+            if count and state in states
+        }
+
+    # Attempts
+
+    def attempts(self, where: AttemptFilter, page: AttemptPage) -> Pick | None:
+        """None: nothing matches."""
+        stream, type_pattern = self._attempt_stream(where), where.type_pattern
+        if stream is None:
+            return None
+        c = Conditions()
+        if type_pattern is not None and where.delivery_id is None and where.event_id is None:
+            types = self._types(type_pattern)
+            if not types:
+                return None
+            keys = [(type_, None) for type_ in types]
+            events = Stream("events INDEXED BY events_type", id="seq", keyed="type = a")
+            if self._count(events, keys, most=GATHERED) < GATHERED:
+                # Few events: their attempts are gathered along the keys, and the rest is looked up.
+                stream = Stream("attempts NOT INDEXED")
+                c.add(_ATTEMPTS_OF_TYPES, json.dumps(types))
+                where = replace(where, type_pattern=None)
+        _extend(c, filtering.of_attempts(where if stream.keys is None else _attempts_beside(where)))
+        c.maybe("attempts.id < ?", page.before)
+        c.maybe("attempts.id > ?", page.after)
+        self._within(c, "attempts.id", "attempts", "started_at", where.since_ms, where.until_ms)
+        return _pick(stream, "attempts", c, limit=page.limit, ascending=page.after is not None)
+
+    def _attempt_stream(self, where: AttemptFilter) -> Stream | None:
+        if where.delivery_id is not None or where.event_id is not None:
+            return Stream("attempts")
+        causes = where.causes or (tuple(Cause) if where.failed_only else ())
+        if where.endpoints:
+            c = Conditions()
+            c.endpoints("seq", where.endpoints)
+            seqs = [
+                seq for (seq,) in self._connection.rows(f"SELECT seq FROM endpoints WHERE {c.where()}", c.parameters)
+            ]
+            if not seqs:
+                return None
+            if causes:
+                keys: list[tuple[object, object]] = [(cause, seq) for seq in seqs for cause in causes]
+                return replace(_ATTEMPTS_BY_ENDPOINT_AND_CAUSE, keys=keys)
+            return replace(_ATTEMPTS_BY_ENDPOINT, keys=[(seq, None) for seq in seqs])
+        if where.causes:
+            return replace(_ATTEMPTS_BY_CAUSE, keys=_cause_keys(where.causes, None))
+        return Stream("attempts INDEXED BY attempts_failed" if where.failed_only else "attempts NOT INDEXED")
+
+    # Events
+
+    def events(self, where: EventFilter, *, limit: int, before_seq: int | None) -> Pick | None:
+        """None: nothing matches."""
+        stream = Stream("events NOT INDEXED", id="seq", order="seq {0}")
+        if where.type_pattern is not None:
+            keys = [(type_, None) for type_ in self._types(where.type_pattern)]
+            if not keys:
+                return None
+            stream = replace(stream, source="events INDEXED BY events_type", keyed="type = a", keys=keys)
+        c = filtering.of_events(replace(where, type_pattern=None))
+        c.maybe("events.seq < ?", before_seq)
+        self._within(c, "events.seq", "events", "accepted_at", where.since_ms, where.until_ms)
+        return _pick(stream, "events", c, limit=limit)
+
+    # Of all
+
+    def _types(self, pattern: str) -> list[str]:
+        """The types there are that match, found by leaps along their index."""
+        sql = _TYPES if any(c in pattern for c in "*?[") else _TYPE
+        return [type_ for (type_,) in self._connection.rows(sql, (pattern,))]
+
+    def _count(self, stream: Stream, keys: Sequence[tuple[object, object]], *, most: int = COUNTED) -> int:
+        """How many rows stand under the keys; counted to `most`."""
+        found = 0
+        for a, b in keys:
+            of_one = f"SELECT 1 FROM (SELECT ? AS a, ? AS b) CROSS JOIN {stream.source} WHERE {stream.keyed} LIMIT ?"
+            found += self._connection.value(f"SELECT count(*) FROM ({of_one})", (a, b, most - found))
+            if found >= most:
+                break
+        return found
+
+    def _within(self, c: Conditions, id_: str, table: str, at: str, since_ms: int | None, until_ms: int | None) -> None:
+        """Bounds of ids that contain all of a stretch of time."""
+        times = Times(self._connection, table, id_.rpartition(".")[2], at)
+        if since_ms is not None:
+            c.add(f"{id_} >= ?", times.first_since(since_ms))
+        if until_ms is not None:
+            c.add(f"{id_} < ?", times.end_until(until_ms))
+
+
+_DELIVERIES_BY_STATE = Stream(
+    "deliveries INDEXED BY deliveries_endpoint_state", keyed="deliveries.endpoint = a AND deliveries.state = b"
+)
+_DELIVERIES_BY_CAUSE = Stream(
+    "deliveries INDEXED BY deliveries_cause", keyed="last_cause = a AND last_cause IS NOT NULL"
+)
+_DELIVERIES_BY_ENDPOINT_AND_CAUSE = Stream(
+    "deliveries INDEXED BY deliveries_endpoint_cause",
+    keyed="endpoint = b AND last_cause = a AND last_cause IS NOT NULL",
+)
+# Deliveries of a later event come later: they are made with it.
+_DELIVERIES_BY_TYPE = Stream(
+    "events INDEXED BY events_type CROSS JOIN deliveries INDEXED BY deliveries_event ON deliveries.event = events.seq",
+    id="deliveries.id",
+    keyed="events.type = a",
+    order="events.seq {0}, deliveries.id {0}",
+)
+_ATTEMPTS_BY_ENDPOINT = Stream("attempts INDEXED BY attempts_endpoint", keyed="endpoint = a")
+_ATTEMPTS_BY_CAUSE = Stream("attempts INDEXED BY attempts_cause", keyed="cause = a AND cause IS NOT NULL")
+_ATTEMPTS_BY_ENDPOINT_AND_CAUSE = Stream(
+    "attempts INDEXED BY attempts_endpoint_cause", keyed="endpoint = b AND cause = a AND cause IS NOT NULL"
+)
+_ATTEMPTS_OF_TYPES = """
+attempts.id IN (SELECT a.id FROM json_each(?) t CROSS JOIN events e INDEXED BY events_type ON e.type = t.value
+  CROSS JOIN deliveries d ON d.event = e.seq CROSS JOIN attempts a ON a.delivery = d.id)
+"""
+
+
+def _by_state(where: DeliveryFilter, counts: dict[tuple[int, str], int]) -> Stream:
+    if not where.endpoints:
+        if where.troubled or where.states == (DeliveryState.FAILED,):
+            return Stream("deliveries INDEXED BY deliveries_troubled")
+        if not where.states:
+            return Stream("deliveries NOT INDEXED")
+    return replace(_DELIVERIES_BY_STATE, keys=list(counts))
+
+
+def _beside(where: DeliveryFilter, stream: Stream) -> DeliveryFilter:
+    """What is left to look at when the stream's keys have seen to the rest."""
+    if stream.keys is not None and "endpoint_state" in stream.source:
+        return replace(where, endpoints=(), states=(), troubled=where.troubled)
+    if stream.keys is not None and "cause" in stream.source:
+        return replace(where, causes=(), endpoints=() if "endpoint" in stream.source else where.endpoints)
+    if stream.keys is not None:
+        return replace(where, type_pattern=None)
+    return where
+
+
+def _attempts_beside(where: AttemptFilter) -> AttemptFilter:
+    return replace(where, endpoints=(), causes=(), failed_only=False)
+
+
+def _cause_keys(causes: Sequence[Cause], counts: dict[tuple[int, str], int] | None) -> list[tuple[object, object]]:
+    """(cause, endpoint), or (cause, None) without endpoints."""
+    if counts is None:
+        return [(cause, None) for cause in dict.fromkeys(causes)]
+    endpoints = dict.fromkeys(endpoint for endpoint, _ in counts)
+    return [(cause, endpoint) for endpoint in endpoints for cause in dict.fromkeys(causes)]
+
+
+def _extend(c: Conditions, more: Conditions) -> None:
+    c.add(more.where(), *more.parameters)
