@@ -23,6 +23,7 @@ from console.domain.outcome import Outcome, Request
 from console.engine import run
 from console.store import Store, open_store
 from console.store.sqlite.connection import Connection
+from console.store.sqlite.intake import IntakeQueries
 from tests.faults.simulated_time import SimulatedClock, SimulatedLoop
 
 T = TypeVar("T")
@@ -258,10 +259,13 @@ def simulated_parts(clock: SimulatedClock, random: Random) -> Iterator[None]:
     kept = {name: getattr(run, name) for name in replaced}
     for name, part in replaced.items():
         setattr(run, name, part)
+    entropy = IntakeQueries._random
     setattr(Connection, "prepare", prepare_quickly)  # noqa: B010 - mypy knows better than to let methods be replaced
+    setattr(IntakeQueries, "_random", Random(random.random()))  # noqa: B010
     try:
         yield
     finally:
         setattr(Connection, "prepare", prepare)  # noqa: B010
+        setattr(IntakeQueries, "_random", entropy)  # noqa: B010
         for name, part in kept.items():
             setattr(run, name, part)

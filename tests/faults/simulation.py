@@ -15,6 +15,7 @@ from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
 
+from console.domain.alerts import AlertKind
 from console.domain.delivery import DeliveryState
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.errors import FencedError, InvalidInputError
@@ -62,7 +63,7 @@ class Lived:
     """What came of a simulated world."""
 
     seed: int
-    simulated_h: float
+    simulated_hours: float
     events: int
     posts: int
     deaths: int
@@ -113,7 +114,7 @@ class Simulation:
             self._say(str(row))
         return Lived(
             seed=self.seed,
-            simulated_h=round(self._clock.elapsed_s / 3600, 1),
+            simulated_hours=round(self._clock.elapsed_s / 3600, 1),
             events=len(self._owed),
             posts=self._posts.total(),
             deaths=self._deaths,
@@ -133,6 +134,9 @@ class Simulation:
         self._loop.run_until_complete(asyncio.wait([self._loop.create_task(asyncio.sleep(0)), *tasks]))
 
     async def _live(self, acts: int) -> None:
+        for rule in self._store.alert_rules():
+            if rule.spec.kind is AlertKind.ENGINE_STALLED:  # when time jumps, every engine has stalled
+                self._store.remove_alert_rule(rule.id, self._clock.now_ms())
         for _ in range(3):
             self._add()
         self._engine = self._start()

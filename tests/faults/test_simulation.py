@@ -15,8 +15,8 @@ from tests.faults.simulation import simulate
 
 @pytest.mark.parametrize("seed", [1, 2, 4])
 def test_days_of_trouble_lose_nothing(tmp_path: Path, seed: int) -> None:
-    lived = simulate(tmp_path, seed, acts=80)
-    assert lived.simulated_h > 12
+    lived = simulate(tmp_path, seed, acts=50)
+    assert lived.simulated_hours > 12
     assert lived.posts > 100
     assert lived.deaths + lived.stale > 2
 
@@ -24,8 +24,8 @@ def test_days_of_trouble_lose_nothing(tmp_path: Path, seed: int) -> None:
 def test_the_same_seed_lives_the_same_life(tmp_path: Path) -> None:
     """Also in a process that hashes otherwise."""
     said: list[list[str]] = [[], []]
-    lived = simulate(tmp_path, 9, acts=60, tell=said[0].append)
-    command = [sys.executable, "-m", "tests.faults", "simulate", "--first=9", "--seeds=1", "--acts=60", "--trace"]
+    lived = simulate(tmp_path, 9, acts=40, tell=said[0].append)
+    command = [sys.executable, "-m", "tests.faults", "simulate", "--first=9", "--seeds=1", "--acts=40", "--trace"]
     environment = {**os.environ, "PYTHONHASHSEED": "77"}
     again = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     said[1] = again.stdout.splitlines()[:-1]
@@ -82,10 +82,10 @@ def test_a_broken_store_is_found_out(
 
     monkeypatch.setattr(SqliteStore, method, spoiled)
     with pytest.raises((AssertionError, BaseExceptionGroup)):
-        simulate(tmp_path, 2, acts=80)
+        simulate(tmp_path, 2, acts=50)
 
 
 def test_an_engine_that_does_not_heed_its_fence_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SqliteStore, "_refuse_if_fenced", lambda *_: None)
     with pytest.raises(AssertionError, match="I3"):
-        simulate(tmp_path, 2, acts=80)
+        simulate(tmp_path, 2, acts=50)
