@@ -11,6 +11,9 @@ from console.ui.widgets.vocabulary import Cell
 
 PAGE = 200
 
+_BAR = 8
+"""Cells of a progress bar."""
+
 _WHAT: dict[OperationKind, str] = {
     OperationKind.ENDPOINT_ADD: "add",
     OperationKind.ENDPOINT_EDIT: "edit",
@@ -33,8 +36,16 @@ def what_words(operation: Operation) -> str:
 def result_cell(operation: Operation) -> Cell:
     """What came of it, or how far it is."""
     if operation.finished_at_ms is None:
-        return f"… {exact(operation.done)} so far", "accent"
+        return f"{_progress_words(operation)}", "accent"
     return operation.result or f"{exact(operation.done)} done", "normal"
+
+
+def _progress_words(operation: Operation) -> str:
+    if not operation.total:
+        return f"… {exact(operation.done)} so far"
+    full = min(_BAR, operation.done * _BAR // operation.total)
+    bar = "▰" * full + "▱" * (_BAR - full)
+    return f"{bar} {exact(operation.done)} of {exact(operation.total)}"
 
 
 def matches(operation: Operation, text: str) -> bool:
@@ -68,10 +79,21 @@ def operation_lines(operation: Operation) -> list[Line]:
         ("reason", operation.reason or ABSENT, ("", "normal")),
         ("begun", date_time(operation.started_at_ms), ("", "normal")),
         ("ended", date_time(ended) if ended is not None else "not yet", (took, "muted")),
-        ("done", exact(operation.done), ("", "normal")),
+        ("done", exact(operation.done), _pace_cell(operation)),
     )
     lines = [Line(spans=((f"{name:<8}", "muted"), (value, "normal"), more), hang=8) for name, value, more in facts]
     return [*lines, Line(spans=((f"{'result':<8}", "muted"), (result, meaning)), hang=8)]
+
+
+def _pace_cell(operation: Operation) -> Cell:
+    parts = []
+    if operation.total is not None:
+        parts.append(f"of {exact(operation.total)}")
+    if operation.rate_per_s is not None:
+        parts.append(f"at {operation.rate_per_s:g}/s")
+    if operation.cancelled_by is not None:
+        parts.append(f"stopped by {operation.cancelled_by}")
+    return "".join(f"  {part}" for part in parts), "muted"
 
 
 class Audit:

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from console.domain.delivery import Attempt, Delivery
-from console.domain.endpoint import Endpoint, EndpointState
+from console.domain.endpoint import Endpoint
 from console.domain.event import Event
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter
 from console.domain.ids import DeliveryId, EndpointId, EventId
-from console.domain.operation import OperationKind
 from console.domain.status import EngineStatus
+from console.operations.why import who_paused
 from console.store import Store
 from console.ui.explain import Circumstances, not_owed
 from console.ui.widgets.vocabulary import NOT_OWED, Cell, delivery_mark
@@ -19,8 +19,6 @@ MOST_ATTEMPTS = 1_000
 
 MOST_DELIVERIES = 1_000
 """Deliveries of one event that are shown."""
-
-_OPERATIONS_SEARCHED = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +61,10 @@ def read_inspection(store: Store, delivery_id: DeliveryId, now_ms: int) -> Inspe
     endpoint = next((e for e in endpoints if e.id == delivery.endpoint_id), None)
     engine = store.engine_status()
     around = Circumstances(
+        standing=store.standing(delivery_id),
         endpoint=endpoint,
         engine_alive=engine is not None and engine.alive(now_ms),
-        held_by=_who_paused(store, endpoint) if delivery.held and endpoint is not None else None,
+        held_by=who_paused(store, endpoint) if delivery.held and endpoint is not None else None,
     )
     siblings = store.deliveries(DeliveryFilter(event_id=event.id), limit=MOST_DELIVERIES)
     return Inspection(
@@ -96,17 +95,6 @@ def delivery_of_event(store: Store, event_id: EventId) -> DeliveryId | None:
         if found:
             return found[0].id
     return None
-
-
-def _who_paused(store: Store, endpoint: Endpoint) -> str | None:
-    if endpoint.state is not EndpointState.PAUSED:
-        return None
-    pauses = (
-        operation.actor
-        for operation in store.operations(limit=_OPERATIONS_SEARCHED)
-        if operation.kind is OperationKind.ENDPOINT_PAUSE and operation.target == endpoint.name
-    )
-    return next(pauses, None)
 
 
 def _outcomes(

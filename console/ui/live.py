@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from console.domain.alerts import Alert
 from console.domain.clock import Clock
 from console.domain.delivery import Attempt
 from console.domain.endpoint import Endpoint
@@ -89,6 +90,8 @@ class Snapshot:
     endpoints: tuple[Endpoint, ...]
     gauges: Mapping[EndpointId, Gauge]
     rates: Rates
+    alerts: tuple[Alert, ...] = ()
+    """What fires now."""
     pending_levels: tuple[float, ...]
     in_flight_levels: tuple[float, ...]
     """One sample a second since the console opened, or since the focus changed."""
@@ -268,6 +271,8 @@ class _Reader:
         self._open: dict[AttemptId, None] = {}
         self._levels: deque[tuple[int, int, int]] = deque(maxlen=LEVELS_KEPT)
         self._busy = False
+        self._alerts: tuple[Alert, ...] = ()
+        self._alerts_at_s = float("-inf")
 
     def has_news(self, wish: _Wish, every_s: float, busy_every_s: float) -> bool:
         """Whether it is time to read: another wish, a change, or a second gone by."""
@@ -298,11 +303,18 @@ class _Reader:
             endpoints=tuple(self.store.endpoints()),
             gauges=self.store.gauges(),
             rates=self._rates_of(wish, now_ms, begun_s),
+            alerts=self._alerts_now(begun_s, now_ms),
             pending_levels=(),
             in_flight_levels=(),
         )
         self._wish, self._read_at_s = wish, begun_s
         return self._with_levels(snapshot, now_ms // 1000), ended + fresh, skipped
+
+    def _alerts_now(self, now_s: float, now_ms: int) -> tuple[Alert, ...]:
+        """Read once a second: nothing fires sooner."""
+        if now_s - self._alerts_at_s >= AT_LEAST_EVERY_S:
+            self._alerts, self._alerts_at_s = tuple(self.store.alerts(now_ms)), now_s
+        return self._alerts
 
     def _with_levels(self, snapshot: Snapshot, second: int) -> Snapshot:
         sample = (second, snapshot.pending, snapshot.in_flight)

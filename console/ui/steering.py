@@ -13,6 +13,9 @@ from console.domain.delivery import RETRYABLE, DeliveryState
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.errors import ConsoleError
 from console.domain.filters import DeliveryFilter
+from console.domain.ids import format_number
+from console.domain.operation import Operation
+from console.domain.policy import parse_rate_limit
 from console.operations import deliveries as operations
 from console.operations.endpoints import pause_endpoint, resume_endpoint, send_test
 from console.store import Store
@@ -30,6 +33,9 @@ from console.ui.session import Session
 from console.ui.widgets.confirm import ConfirmScreen, PromptScreen
 
 REASON_MAX = 200
+
+ASK_RATE_ABOVE = 1000
+"""Retries of more deliveries than this are begun at a rate, and carried on by the engine."""
 
 
 class SessionHost(Protocol):
@@ -117,6 +123,8 @@ async def _ask_and_act(app: App[Any], bulk: _Bulk, where: DeliveryFilter, progre
         title = bulk.question.format(counted(seen.total, "delivery", "deliveries"))
         if not await app.push_screen_wait(ConfirmScreen(title, body, yes=bulk.yes, no=bulk.no, danger=bulk.danger)):
             return False
+        if bulk is _RETRY and seen.engine_alive and seen.total > ASK_RATE_ABOVE:
+            return await _retry_at_a_rate(app, where, seen.total)
         done = await _act(session, bulk, where, seen.total, progress)
     except ConsoleError as error:
         complain(app, error)
@@ -126,6 +134,27 @@ async def _ask_and_act(app: App[Any], bulk: _Bulk, where: DeliveryFilter, progre
     else:
         say(app, "nothing was changed: it was being sent, or another was quicker", warn=True)
     return bool(done)
+
+
+async def _retry_at_a_rate(app: App[Any], where: DeliveryFilter, total: int) -> bool:
+    """Ask how fast, and leave it to the engine: it goes on when the console is closed."""
+    session = session_of(app)
+    body = [
+        "An operation that the engine carries on by itself, also after a restart: a shows how far it is,",
+        "x there stops it. Empty: as fast as the endpoints take it.",
+    ]
+    title = f"How fast may {exact(total)} be retried?"
+    text = await app.push_screen_wait(PromptScreen(title, body, placeholder="200/s, 1000/m"))
+    if text is None:
+        return False
+    rate = parse_rate_limit(text).per_s if text else None
+    begun = await session.write(
+        lambda store: operations.begin_retry(
+            store, where, actor=session.actor, now_ms=session.clock.now_ms(), rate_per_s=rate
+        )
+    )
+    say(app, f"{format_number('op', begun.id)} has begun: {exact(begun.total)} deliveries; a shows how far it is")
+    return True
 
 
 def _read_preview(store: Store, where: DeliveryFilter, possible: Sequence[DeliveryState], now_ms: int) -> BulkPreview:
@@ -151,6 +180,58 @@ async def _act(
     return await session.write(
         lambda store: bulk.run(store, where, actor=session.actor, clock=session.clock, progress=tell)
     )
+
+
+async def stop_operation(app: App[Any], operation: Operation) -> bool:
+    """End a bulk operation where it is, after asking. Returns whether it was."""
+    name = format_number("op", operation.id)
+    body = [
+        f"{operation.kind} {one_line(operation.target, 200)}",
+        f"{exact(operation.done)} of {exact(operation.total)} are done and stay so.",
+        "",
+        f"the same: webhook-console operations cancel {name}",
+    ]
+    if not operation.is_open:
+        say(app, f"{name} is at its end", warn=True)
+        return False
+    if not await app.push_screen_wait(ConfirmScreen(f"Stop {name} here?", body, yes="Stop it", no="Let it go on")):
+        return False
+    session = session_of(app)
+    try:
+        await session.write(
+            lambda store: operations.stop(store, operation.id, actor=session.actor, now_ms=session.clock.now_ms())
+        )
+    except ConsoleError as error:
+        complain(app, error)
+        return False
+    say(app, f"{name} is stopped")
+    return True
+
+
+async def undo_operation(app: App[Any], operation: Operation) -> bool:
+    """Give back the states that a retry, cancel or skip took, after asking. Returns whether it was begun."""
+    name = format_number("op", operation.id)
+    session = session_of(app)
+    body = [
+        f"{operation.kind} {one_line(operation.target, 200)}",
+        "What is still as it left it becomes again what it was before.",
+        "",
+        f"the same: webhook-console operations undo {name}",
+    ]
+
+    def undo(store: Store) -> Operation:
+        begun = operations.begin_undo(store, operation.id, actor=session.actor, now_ms=session.clock.now_ms())
+        return operations.carry_out(store, begun, clock=session.clock, leave_to_engine=True)
+
+    if not await app.push_screen_wait(ConfirmScreen(f"Undo {name}?", body, yes="Undo")):
+        return False
+    try:
+        done = await session.write(undo)
+    except ConsoleError as error:
+        complain(app, error)
+        return False
+    say(app, f"{name} is undone: {counted(done.done, 'delivery', 'deliveries')}")
+    return True
 
 
 # Endpoints

@@ -8,7 +8,11 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from console.domain.delivery import DeliveryState
+from console.domain.event import NewEvent
+from console.domain.filters import DeliveryFilter
 from console.domain.operation import OperationKind
+from console.operations.deliveries import begin_cancel
 from console.operations.endpoints import pause_endpoint
 from console.ui.audit import PAGE, matches, operation_lines, read_newer, result_cell
 from console.ui.screens import operations
@@ -189,4 +193,36 @@ def test_every_kind_has_words(scene: Scene) -> None:
         assert operation_lines(operation)
         assert result_cell(operation)[0] == "… 0 so far"
         assert matches(operation, f"ada {operation.kind}")
-        assert not matches(operation, "ada eve")
+        assert not matches(operation, "ada zebra")
+
+
+async def test_a_bulk_operation_shows_how_far_it_is_and_can_be_stopped_and_undone(opened: Open, scene: Scene) -> None:
+    store, now = scene.store, scene.clock.now_ms()
+    store.accept([NewEvent(type="a.b", payload=b"{}") for _ in range(40)], now)
+    before = {d.id: d.state for d in store.deliveries(DeliveryFilter(), limit=500)}
+    begun = begin_cancel(store, DeliveryFilter(states=(DeliveryState.PENDING,)), actor="ada", now_ms=now)
+    assert begun.total is not None
+    store.advance_operation(begun.id, limit=10, now_ms=now)
+    async with opened() as (app, pilot):
+        assert f"10 of {begun.total}" in seen_on(app)
+        await pilot.press("x")
+        await until(pilot, lambda: "Stop op_" in seen_on(app))
+        await pilot.press("y")
+        await until(pilot, lambda: "stopped after 10" in seen_on(app))
+        assert not store.operation(begun.id).is_open
+        await pilot.press("u")
+        await until(pilot, lambda: "Undo op_" in seen_on(app))
+        await pilot.press("y")
+        await until(pilot, lambda: store.operations(limit=1)[0].kind is OperationKind.DELIVERY_UNDO)
+        await until(pilot, lambda: not store.open_operations())
+    assert {d.id: d.state for d in store.deliveries(DeliveryFilter(), limit=500)} == before
+
+
+async def test_read_only_offers_neither_stop_nor_undo(opened: Open, scene: Scene) -> None:
+    begin_cancel(scene.store, DeliveryFilter(states=(DeliveryState.PENDING,)), actor="ada", now_ms=scene.clock.now_ms())
+    async with opened() as (app, pilot):
+        app.session.read_only = True
+        await pilot.press("x", "u")
+        await pilot.pause()
+        assert "Stop op_" not in seen_on(app)
+    assert scene.store.open_operations()

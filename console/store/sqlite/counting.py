@@ -60,7 +60,8 @@ class AttemptCounts:
     """Sums of one batch of ended attempts, so that it costs one upsert for each bucket and endpoint."""
 
     def __init__(self) -> None:
-        self._rates: dict[tuple[int, int, int], list[int]] = {}
+        self._seconds: dict[tuple[int, int], list[int]] = {}
+        """By endpoint and second; minutes and all endpoints together are made of them when they are written."""
         self._causes: dict[tuple[int, int, str], int] = defaultdict(int)
         self._successes: dict[int, int] = {}
         self._failures: dict[int, tuple[int, str, str]] = {}
@@ -68,34 +69,36 @@ class AttemptCounts:
     def add(self, *, endpoint: int, ended_at_ms: int, total_ms: float | None, cause: str | None, detail: str) -> None:
         """Count one ended attempt. `total_ms` None: its duration is not known, and the histogram leaves it out."""
         second = ended_at_ms // 1000
-        minute = second - second % MINUTE
-        slot = None if total_ms is None else _FIRST_SLOT + slot_of(total_ms)
-        which = _OK if cause is None else _FAILED
-        rates = self._rates
-        for key in (
-            (SECOND, second, endpoint),
-            (MINUTE, minute, endpoint),
-            (SECOND, second, ALL_ENDPOINTS),
-            (MINUTE, minute, ALL_ENDPOINTS),
-        ):
-            counts = rates.get(key)
-            if counts is None:
-                counts = rates[key] = [0] * (_FIRST_SLOT + SLOTS)
-            counts[which] += 1
-            if slot is not None:
-                counts[slot] += 1
+        counts = self._seconds.get((endpoint, second))
+        if counts is None:
+            counts = self._seconds[endpoint, second] = [0] * (_FIRST_SLOT + SLOTS)
+        if total_ms is not None:
+            counts[_FIRST_SLOT + slot_of(total_ms)] += 1
         if cause is None:
+            counts[_OK] += 1
             self._successes[endpoint] = ended_at_ms
         else:
-            self._causes[minute, endpoint, cause] += 1
+            counts[_FAILED] += 1
+            self._causes[second - second % MINUTE, endpoint, cause] += 1
             self._failures[endpoint] = (ended_at_ms, cause, detail)
 
     def write(self, connection: Connection) -> None:
         """Add the sums to the store. The gauges' rows must exist."""
-        connection.run_rows(_ADD_RATES, [(*key, *counts) for key, counts in self._rates.items()])
+        connection.run_rows(_ADD_RATES, [(*key, *counts) for key, counts in self._rates().items()])
         connection.run_many(_ADD_CAUSES, [(*key, count) for key, count in self._causes.items()])
         connection.run_many(_LAST_SUCCESS, [(at, endpoint) for endpoint, at in self._successes.items()])
         connection.run_many(_LAST_FAILURE, [(*last, endpoint) for endpoint, last in self._failures.items()])
+
+    def _rates(self) -> dict[tuple[int, int, int], list[int]]:
+        """By width, bucket and endpoint."""
+        rates: dict[tuple[int, int, int], list[int]] = {}
+        for (endpoint, second), counts in self._seconds.items():
+            for width in (SECOND, MINUTE):
+                for whose in (endpoint, ALL_ENDPOINTS):
+                    key = (width, second - second % width, whose)
+                    known = rates.get(key)
+                    rates[key] = [a + b for a, b in zip(known, counts, strict=True)] if known else counts
+        return rates
 
 
 def moves_between(changes: Iterable[tuple[int, str, str]]) -> Moves:

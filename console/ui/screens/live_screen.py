@@ -65,6 +65,17 @@ class LiveScreen(Screen[None]):
         """What must be said in a line of its own; empty for nothing."""
         return ""
 
+    @property
+    def _alert_words(self) -> str:
+        """The newest alert that fires, and how many more do."""
+        alerts = self.console.snapshot.alerts if self.console.snapshot else ()
+        if not alerts:
+            return ""
+        newest = max(alerts, key=lambda alert: alert.fired_at_ms)
+        more = f" · {len(alerts) - 1} more (webhook-console alerts list)" if len(alerts) > 1 else ""
+        since = fmt.clock_time(newest.since_ms)[:8]
+        return f"▲ {fmt.inline(newest.words)} since {since}{more}"
+
     def body(self) -> ComposeResult:
         """What is between the header and the keys."""
         raise NotImplementedError
@@ -127,7 +138,7 @@ class LiveScreen(Screen[None]):
         if not self.query("#warning"):
             return
         trouble = self.console.trouble
-        text = f"✗ {fmt.inline(trouble)}" if trouble else self.warning
+        text = f"✗ {fmt.inline(trouble)}" if trouble else self.warning or self._alert_words
         line = self.query_one("#warning", TextLine)
         line.line = Content(f" {text}")
         line.display = bool(text)

@@ -54,6 +54,8 @@ class OperationsScreen(Screen[None]):
     AUTO_FOCUS = "LineTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", id="operations.filter"),
+        Binding("x", "stop_operation", "Stop", id="operations.stop"),
+        Binding("u", "undo", "Undo", id="operations.undo"),
         Binding("escape", "back", "Back", id="operations.back"),
         Binding("q", "leave", "Back", show=False, id="operations.leave"),
     ]
@@ -211,6 +213,27 @@ class OperationsScreen(Screen[None]):
     def _close_filter(self) -> None:
         self.query_one("#filter").display = False
         self.table.focus()
+
+    def action_stop_operation(self) -> None:
+        if (operation := self.table.current) is not None:
+            self._steer(operation, "stop")
+
+    def action_undo(self) -> None:
+        if (operation := self.table.current) is not None:
+            self._steer(operation, "undo")
+
+    @work(exclusive=True, group="steer")
+    async def _steer(self, operation: Operation, verb: str) -> None:
+        from console.ui.steering import stop_operation, undo_operation
+
+        if await (stop_operation if verb == "stop" else undo_operation)(self.app, operation):
+            self._version = None
+            self.load()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("stop_operation", "undo") and self.session.read_only:
+            return False
+        return super().check_action(action, parameters)
 
     def action_back(self) -> None:
         """Clear the filter; when there is none, leave."""

@@ -12,7 +12,7 @@ from console.domain.ids import EndpointId
 from console.domain.rates import Bucket
 from console.domain.status import Gauge
 from console.ui import format as fmt
-from console.ui.widgets.ages import brief_age
+from console.ui.widgets.ages import brief, brief_age
 from console.ui.widgets.columns import Column
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.rows import ListSource
@@ -57,6 +57,8 @@ class EndpointRow:
     failure: str | None
     failure_age: str
     failure_at_ms: int | None
+    probe: str = ""
+    """When a tripped endpoint is tried again: `probe 24s`."""
 
     @property
     def error_ratio(self) -> float:
@@ -82,7 +84,15 @@ def make_row(endpoint: Endpoint, gauge: Gauge, bucket: Bucket | None, *, elapsed
         failure=gauge.last_failure_cause,
         failure_age=brief_age(now_ms, gauge.last_failure_at_ms),
         failure_at_ms=gauge.last_failure_at_ms,
+        probe=_probe_words(endpoint, now_ms),
     )
+
+
+def _probe_words(endpoint: Endpoint, now_ms: int) -> str:
+    if endpoint.state is not EndpointState.TRIPPED or endpoint.probe_at_ms is None:
+        return ""
+    left_s = -(-(endpoint.probe_at_ms - now_ms) // 1000)
+    return f"probe {brief(left_s)}" if left_s > 0 else "probing"
 
 
 def render_endpoint(row: EndpointRow, key: str) -> Cell:
@@ -99,11 +109,17 @@ def render_endpoint(row: EndpointRow, key: str) -> Cell:
         case "p95":
             return fmt.duration(row.p95_ms), "normal" if row.p95_ms is not None else "muted"
         case "failure":
-            return row.failure or fmt.ABSENT, "normal" if row.failure else "muted"
+            return _failure_cell(row)
         case "age" | "url":
             return (row.failure_age if key == "age" else row.url), "muted"
         case _:
             return _count_cell(row, key)
+
+
+def _failure_cell(row: EndpointRow) -> Cell:
+    """What it last failed of; of a tripped one, when it is tried again comes first."""
+    words = " · ".join(part for part in (row.probe, row.failure) if part)
+    return words or fmt.ABSENT, "normal" if words else "muted"
 
 
 def _count_cell(row: EndpointRow, key: str) -> Cell:
