@@ -132,7 +132,7 @@ def test_ctrl_c_leaves_it_and_says_so(
     def interrupt(_seconds: float) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(acts.time, "sleep", interrupt)
+    monkeypatch.setattr("console.operations.deliveries.time.sleep", interrupt)
     left = console("deliveries", "retry", "--endpoint", "billing")
     assert left.code == 130
     (operation,) = store.open_operations()
