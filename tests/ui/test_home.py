@@ -1,16 +1,20 @@
 """Home: endpoints, the tail, and every key, asserted on the store and on the screen."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from console.domain.alerts import AlertChange, AlertKind, Breach
 from console.domain.endpoint import EndpointState
+from console.domain.outcome import Cause
+from console.domain.status import Gauge
 from console.store import Store
 from console.ui.app import ConsoleApp
 from console.ui.screens.home import HomeScreen
 from console.ui.widgets.attempt_tail import AttemptTail, Folded
-from console.ui.widgets.endpoint_table import EndpointTable
+from console.ui.widgets.endpoint_table import EndpointTable, make_row, render_endpoint
 from tests.factories import add_endpoint, attempt_all, delivered, failed, make_event, retry, start_engine
 from tests.ui.conftest import SIZES, MovableClock, screen_text, until
 
@@ -345,3 +349,33 @@ async def test_hostile_names_never_reach_the_terminal_raw(
         await read(pilot, app, attempts=6)
         await until(pilot, lambda: "[bold]x[/]" in screen_text(app))
         assert not {"\x1b", "\x07", "\x9b", "\u202e"} & set(screen_text(app))
+
+
+async def test_what_fires_is_said_above_all_and_a_tripped_endpoint_says_when_it_is_probed(
+    store: Store, clock: MovableClock, make_console: Make
+) -> None:
+    fill(store, clock)
+    crm = store.find_endpoint("crm")
+    with store.transaction():
+        now_ms = clock.now_ms()
+        store.set_endpoint_state(crm.id, EndpointState.TRIPPED, "20 failures in a row", now_ms)
+        rule = next(rule for rule in store.alert_rules() if rule.spec.kind is AlertKind.TRIPPED)
+        breach = Breach(value=0.0, since_ms=now_ms)
+        store.record_alerts([AlertChange(key=(rule.id, crm.seq), breach=breach, since_ms=now_ms)], now_ms)
+    app = make_console()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await read(pilot, app)
+        await until(pilot, lambda: "▲ crm: tripped since" in screen_text(app))
+        row = next(row for row in tables(app)[0].rows if row.name == "crm")
+        assert row.state is EndpointState.TRIPPED
+
+
+def test_a_tripped_row_says_when_its_probe_is(store: Store, clock: MovableClock) -> None:
+    fill(store, clock)
+    tripped = replace(store.find_endpoint("crm"), state=EndpointState.TRIPPED, probe_at_ms=10_000)
+    rows = [
+        make_row(tripped, Gauge(last_failure_cause=Cause.HTTP_5XX), None, elapsed_s=60, now_ms=now_ms)
+        for now_ms in (0, 9_001, 10_000)
+    ]
+    shown = [render_endpoint(row, "failure")[0] for row in rows]
+    assert shown == ["probe 10s · http_5xx", "probe 1s · http_5xx", "probing · http_5xx"]
