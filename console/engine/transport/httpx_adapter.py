@@ -11,6 +11,9 @@ so a connection that has some is closed, as hyper does.
 
 HTTP/1.1 alone is spoken, whatever the profile says: httpx needs the package `h2` for HTTP/2, which is no dependency.
 
+A receiver that pours informational answers (100, 103) keeps the loop busy for some 50 ms for each 64 KiB of them until
+the total timeout: httpcore reads through them without a pause. hyper does it on its own thread.
+
 Behind a proxy the address that is checked and pinned is the proxy's, as with the default adapter: what is said there of
 what the guard can vouch for holds here. An https receiver given as an IPv6 address cannot be reached through a proxy:
 httpcore writes the CONNECT line without the brackets.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,7 @@ from tests.engine.transport.http2_receiver import (
     Http2Stream,
     accepts,
 )
+from tests.engine.transport.proxy import ForwardProxy
 from tests.engine.transport.requests import answered, failed, make_request
 
 
@@ -83,6 +85,26 @@ async def test_requests_share_one_connection(sender: PyreqwestTransport, there: 
     outcomes = await asyncio.gather(*(sender.send(make_request(there.url, body=body)) for body in bodies))
     assert [answered(outcome).body for outcome in outcomes] == bodies
     assert there.connections_opened == 1
+
+
+async def test_through_a_proxy_and_with_a_client_certificate(
+    make_sender: Callable[[], PyreqwestTransport], stack: AsyncExitStack, authority: Authority, tmp_path: Path
+) -> None:
+    """All that a profile can say, at once."""
+    tls = authority.server_context("127.0.0.1", asks_for_a_certificate=True)
+    there = await stack.enter_async_context(Http2Receiver(tls))
+    proxy = await stack.enter_async_context(ForwardProxy(credentials="operator:secret"))
+    pem = tmp_path / "client.pem"
+    pem.write_bytes(authority.client_pem("operator"))
+    profile = ConnectionProfile(
+        proxy=proxy.url.replace("//", "//operator:secret@"), client_certificate=str(pem), http2=True
+    )
+    sender = make_sender()
+    requests = [make_request(there.url, body=b"%d" % number, profile=profile) for number in range(10)]
+    for outcome in [await sender.send(requests[0]), *await asyncio.gather(*map(sender.send, requests[1:]))]:
+        assert answered(outcome).headers == (("x-protocol", "h2"),)
+    assert sorted(request.body for request in there.requests) == sorted(request.body for request in requests)
+    assert (there.connections_opened, len(proxy.asked)) == (1, 1)
 
 
 async def test_a_profile_can_turn_it_off(
