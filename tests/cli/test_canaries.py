@@ -123,6 +123,7 @@ def lines(store: Store, folder: Path) -> Iterator[tuple[str, ...]]:
         ("status",), ("stats",), ("doctor",), ("endpoints", "list"), ("endpoints", "show", "a"),
         ("endpoints", "show", "b"), ("endpoints", "show", "c"), ("defaults", "show"), ("events", "list"),
         ("events", "show", attempt.event_id), ("deliveries", "list"), ("deliveries", "show", delivery),
+        ("deliveries", "why", attempt.event_id, "a"),
         ("attempts", "list"), ("attempts", "show", format_number("att", attempt.id)),
         ("operations", "list"), ("operations", "show", operation),
         ("secrets", "status"), ("alerts", "list"), ("retention", "show"), ("send", "invoice.paid", "--data", "{}"),
