@@ -28,6 +28,7 @@ def backup(invocation: Invocation, file: Path, force: bool) -> int:
     The copy is a store like any other: look into it with --store FILE. It holds payloads and signing secrets, so its
     mode is 0600. Serving it delivers what was pending at that moment, be it delivered since or not.
     """
+    invocation.give_way()
     progress = _Percent()
     with invocation.reading() as store:
         made = store.back_up(file.expanduser(), replace=force, progress=progress)

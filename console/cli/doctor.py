@@ -23,6 +23,7 @@ def doctor(invocation: Invocation, full: bool) -> int:
     from console.config import keyring
     from console.operations.diagnosis import examine
 
+    invocation.give_way()
     worst = Level.OK
     key = bool(keyring(None, invocation.environ))
     with invocation.reading() as store:

@@ -13,6 +13,8 @@ from console.domain.clock import Clock, SystemClock
 from console.domain.sealing import Keyring
 from console.store import Store, open_store
 
+_NICE = 10
+
 
 @dataclass(slots=True, kw_only=True)
 class Invocation:
@@ -33,6 +35,11 @@ class Invocation:
     def keys(self) -> Keyring:
         """What seals and opens secrets. Raises ConfigError when it is not right."""
         return keyring(self.key_file, self.environ)
+
+    def give_way(self) -> None:
+        """Let others on this machine go first from now on: for what reads all of a store while an engine delivers."""
+        if self.own_process:
+            os.nice(_NICE)
 
     @contextmanager
     def reading(self) -> Iterator[Store]:

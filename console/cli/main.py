@@ -97,7 +97,7 @@ def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
     """Run one command line. Every way to fail is one line on stderr, and an exit code."""
     try:
         try:
-            return _invoke(arguments, invocation or Invocation())
+            return _invoke(arguments, invocation or Invocation(own_process=True))
         finally:
             sys.stdout.flush()
     except click.UsageError as problem:
