@@ -24,6 +24,8 @@ class Invocation:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     store_flag: Path | None = None
     json: bool = False
+    own_process: bool = False
+    """This process does nothing else."""
     key_file: Path | None = None
 
     @property
