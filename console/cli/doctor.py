@@ -20,12 +20,11 @@ def doctor(invocation: Invocation, full: bool) -> int:
     Nothing is changed. An engine goes on delivering meanwhile; the whole file is read. The exit code is 1 when there
     is a problem; a warning alone is 0.
     """
-    from console.config import keyring
     from console.operations.diagnosis import examine
 
     invocation.give_way()
     worst = Level.OK
-    key = bool(keyring(None, invocation.environ))
+    key = bool(invocation.keys)
     with invocation.reading() as store:
         for finding in examine(store, full=full, key=key, now_ms=invocation.clock.now_ms()):
             if worst is not Level.PROBLEM and finding.level is not Level.OK:
