@@ -51,7 +51,7 @@ UPDATE deliveries SET state = ?, next_attempt_at = ?, manual = 0, last_cause = '
 # lock is let go of and taken back at each step of a statement, and beside a busy event loop taking it back is slow.
 _DUE = """
 SELECT json_group_array(id) FROM (
-  SELECT id FROM deliveries WHERE endpoint = ? AND state = 'pending' AND next_attempt_at <= ?
+  SELECT id FROM deliveries INDEXED BY deliveries_due WHERE endpoint = ? AND state = 'pending' AND next_attempt_at <= ?
     AND EXISTS (SELECT 1 FROM endpoints WHERE seq = endpoint AND state = ? AND removed_at IS NULL)
   ORDER BY next_attempt_at, id LIMIT ?)
 """
@@ -60,7 +60,7 @@ UPDATE deliveries SET state = 'sending', next_attempt_at = NULL, attempts = atte
   step = step + 1 - manual, lease = ?, updated_at = ?
 WHERE id IN (SELECT value FROM json_each(?))
 """
-_NEWEST_ATTEMPT = "SELECT id, started_at FROM attempts ORDER BY id DESC LIMIT 1"
+_NEWEST_ATTEMPT = "SELECT id, started_at FROM attempts WHERE id = (SELECT max(id) FROM attempts)"
 _INSERT_ATTEMPTS = """
 INSERT INTO attempts (id, delivery, endpoint, number, manual, started_at)
 SELECT ? + picked.key, d.id, d.endpoint, d.attempts, d.manual, ?
@@ -102,8 +102,8 @@ VALUES (?, 'engine', ?, ?, ?, ?, 1, 'disabled')
 """
 
 _NEXT_DUE = f"""
-SELECT seq, (SELECT min(next_attempt_at) FROM deliveries WHERE endpoint = seq AND state = 'pending'
-  AND next_attempt_at < {BLOCKED_AT_MS}) AS due
+SELECT seq, (SELECT min(next_attempt_at) FROM deliveries INDEXED BY deliveries_due
+  WHERE endpoint = seq AND state = 'pending' AND next_attempt_at < {BLOCKED_AT_MS}) AS due
 FROM (SELECT value AS seq FROM json_each(?)) WHERE due IS NOT NULL
 """
 _NUDGED = "SELECT id, endpoint, settings FROM nudges WHERE id > ? ORDER BY id"

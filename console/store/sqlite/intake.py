@@ -21,7 +21,7 @@ _KNOWN_FANOUT = """
 SELECT e.id, count(d.id) FROM events e LEFT JOIN deliveries d ON d.event = e.seq
 WHERE e.id IN (SELECT value FROM json_each(?)) GROUP BY e.seq
 """
-_NEWEST = "SELECT seq, accepted_at FROM events ORDER BY seq DESC LIMIT 1"
+_NEWEST = "SELECT seq, accepted_at FROM events WHERE seq = (SELECT max(seq) FROM events)"
 _INSERT_EVENT = "INSERT INTO events (seq, id, type, payload, accepted_at, source) VALUES {rows}"
 _INSERT_DELIVERY = """
 INSERT INTO deliveries (event, endpoint, state, next_attempt_at, created_at, updated_at) VALUES {rows}

@@ -21,11 +21,12 @@ from console.store.sqlite.connection import Connection
 from console.store.sqlite.filtering import Conditions
 from console.store.sqlite.times import Times
 
-COUNTED = 10_000
-"""Rows under one key are counted no further than this: a walk of so many takes some 10 ms."""
+COUNTED = 2_000
+"""Rows under keys are counted no further than this, which takes a millisecond. So many events' attempts are gathered
+and sorted; those of more are looked for among all attempts."""
 
-GATHERED = 2_000
-"""So many events' attempts are gathered and sorted; those of more are looked for among all attempts."""
+MANY = 50_000
+"""What those are taken for that were not counted to the end: gauges know of the fewer, if there are."""
 
 _STATES = tuple(DeliveryState)
 _GAUGES = f"SELECT endpoint, {', '.join(_STATES)} FROM gauges WHERE {{where}}"
@@ -35,6 +36,7 @@ WITH RECURSIVE found (type) AS (
   SELECT (SELECT min(type) FROM events WHERE type > found.type) FROM found WHERE found.type IS NOT NULL
 ) SELECT type FROM found WHERE type GLOB ?
 """
+_EVENT_BEFORE = "SELECT event FROM deliveries WHERE id < ? ORDER BY id DESC LIMIT 1"
 _TYPE = "SELECT ?1 WHERE EXISTS (SELECT 1 FROM events WHERE type = ?1)"
 
 # The newest of each stream come first: a page has rows of at most as many streams as it has rows, and none older than
@@ -116,31 +118,43 @@ class Picking:
 
     def deliveries(self, where: DeliveryFilter, *, limit: int, before: DeliveryId | None) -> Pick | None:
         """None: nothing matches."""
-        stream = self._delivery_stream(where)
+        stream = self._delivery_stream(where, before)
         if stream is None:
             return None
         c = filtering.of_deliveries(_beside(where, stream))
-        c.maybe("deliveries.id < ?", before)
-        self._within(c, "deliveries.id", "deliveries", "created_at", where.since_ms, where.until_ms)
+        times = Times(self._connection, "deliveries", "id", "created_at")
+        _within(c, "deliveries.id", times, where, before=before)
         return _pick(stream, "deliveries", c, limit=limit)
 
-    def _delivery_stream(self, where: DeliveryFilter) -> Stream | None:
+    def _delivery_stream(self, where: DeliveryFilter, before: DeliveryId | None) -> Stream | None:
         if where.ids or where.event_id is not None:
             return Stream("deliveries")
         counts = self.by_endpoint_and_state(where)
         if not sum(counts.values()):
             return None
         streams = [(sum(counts.values()), _by_state(where, counts))]
-        if where.causes:
-            keys = _cause_keys(where.causes, counts if where.endpoints else None)
+        if causes := where.causes or (tuple(Cause) if where.troubled and where.endpoints else ()):
+            keys = _cause_keys(causes, counts if where.endpoints else None)
             stream = _DELIVERIES_BY_CAUSE if keys[0][1] is None else _DELIVERIES_BY_ENDPOINT_AND_CAUSE
             streams.append((self._count(stream, keys), replace(stream, keys=keys)))
         if where.type_pattern is not None:
             keys = [(type_, None) for type_ in self._types(where.type_pattern)]
-            events = Stream("events INDEXED BY events_type", id="seq", keyed="type = a")
-            streams.append((self._count(events, keys), replace(_DELIVERIES_BY_TYPE, keys=keys)))
+            keyed = f"events.type = a AND {self._events_of(where, before)}"
+            events = Stream("events INDEXED BY events_type", keyed=keyed)
+            streams.append((self._count(events, keys), replace(_DELIVERIES_BY_TYPE, keyed=keyed, keys=keys)))
         size, best = min(streams, key=lambda sized: sized[0])
         return best if size else None
+
+    def _events_of(self, where: DeliveryFilter, before: DeliveryId | None) -> str:
+        """Bounds of the events whose deliveries come into question."""
+        times, bounds = Times(self._connection, "events", "seq", "accepted_at"), ["1"]
+        if where.since_ms is not None:
+            bounds.append(f"events.seq >= {times.first_since(where.since_ms):d}")
+        if where.until_ms is not None:
+            bounds.append(f"events.seq < {times.end_until(where.until_ms):d}")
+        if before is not None:
+            bounds.append(f"events.seq <= {self._connection.value(_EVENT_BEFORE, (before,)) or 0:d}")
+        return " AND ".join(bounds)
 
     def by_endpoint_and_state(self, where: DeliveryFilter) -> dict[tuple[int, str], int]:
         """How many deliveries there are by endpoint (seq) and state, of those that the filter names; none without."""
@@ -170,15 +184,14 @@ class Picking:
                 return None
             keys = [(type_, None) for type_ in types]
             events = Stream("events INDEXED BY events_type", id="seq", keyed="type = a")
-            if self._count(events, keys, most=GATHERED) < GATHERED:
+            if self._count(events, keys) < COUNTED:
                 # Few events: their attempts are gathered along the keys, and the rest is looked up.
                 stream = Stream("attempts NOT INDEXED")
                 c.add(_ATTEMPTS_OF_TYPES, json.dumps(types))
                 where = replace(where, type_pattern=None)
         _extend(c, filtering.of_attempts(where if stream.keys is None else _attempts_beside(where)))
-        c.maybe("attempts.id < ?", page.before)
-        c.maybe("attempts.id > ?", page.after)
-        self._within(c, "attempts.id", "attempts", "started_at", where.since_ms, where.until_ms)
+        times = Times(self._connection, "attempts", "id", "started_at")
+        _within(c, "attempts.id", times, where, before=page.before, after=page.after)
         return _pick(stream, "attempts", c, limit=page.limit, ascending=page.after is not None)
 
     def _attempt_stream(self, where: AttemptFilter) -> Stream | None:
@@ -212,8 +225,8 @@ class Picking:
                 return None
             stream = replace(stream, source="events INDEXED BY events_type", keyed="type = a", keys=keys)
         c = filtering.of_events(replace(where, type_pattern=None))
-        c.maybe("events.seq < ?", before_seq)
-        self._within(c, "events.seq", "events", "accepted_at", where.since_ms, where.until_ms)
+        times = Times(self._connection, "events", "seq", "accepted_at")
+        _within(c, "events.seq", times, where, before=before_seq)
         return _pick(stream, "events", c, limit=limit)
 
     # Of all
@@ -223,23 +236,15 @@ class Picking:
         sql = _TYPES if any(c in pattern for c in "*?[") else _TYPE
         return [type_ for (type_,) in self._connection.rows(sql, (pattern,))]
 
-    def _count(self, stream: Stream, keys: Sequence[tuple[object, object]], *, most: int = COUNTED) -> int:
-        """How many rows stand under the keys; counted to `most`."""
+    def _count(self, stream: Stream, keys: Sequence[tuple[object, object]]) -> int:
+        """How many rows stand under the keys; MANY when they are COUNTED or more."""
         found = 0
         for a, b in keys:
             of_one = f"SELECT 1 FROM (SELECT ? AS a, ? AS b) CROSS JOIN {stream.source} WHERE {stream.keyed} LIMIT ?"
-            found += self._connection.value(f"SELECT count(*) FROM ({of_one})", (a, b, most - found))
-            if found >= most:
-                break
+            found += self._connection.value(f"SELECT count(*) FROM ({of_one})", (a, b, COUNTED - found))
+            if found >= COUNTED:
+                return MANY
         return found
-
-    def _within(self, c: Conditions, id_: str, table: str, at: str, since_ms: int | None, until_ms: int | None) -> None:
-        """Bounds of ids that contain all of a stretch of time."""
-        times = Times(self._connection, table, id_.rpartition(".")[2], at)
-        if since_ms is not None:
-            c.add(f"{id_} >= ?", times.first_since(since_ms))
-        if until_ms is not None:
-            c.add(f"{id_} < ?", times.end_until(until_ms))
 
 
 _DELIVERIES_BY_STATE = Stream(
@@ -300,6 +305,27 @@ def _cause_keys(causes: Sequence[Cause], counts: dict[tuple[int, str], int] | No
         return [(cause, None) for cause in dict.fromkeys(causes)]
     endpoints = dict.fromkeys(endpoint for endpoint, _ in counts)
     return [(cause, endpoint) for endpoint in endpoints for cause in dict.fromkeys(causes)]
+
+
+def _within(
+    c: Conditions,
+    id_: str,
+    times: Times,
+    where: DeliveryFilter | AttemptFilter | EventFilter,
+    *,
+    before: int | None,
+    after: int | None = None,
+) -> None:
+    """The bounds of a page, and bounds of ids that contain all of a stretch of time: one of each, since of two SQLite
+    walks from either."""
+    lowest = [] if after is None else [after + 1]
+    ends = [] if before is None else [before]
+    if where.since_ms is not None:
+        lowest.append(times.first_since(where.since_ms))
+    if where.until_ms is not None:
+        ends.append(times.end_until(where.until_ms))
+    c.maybe(f"{id_} >= ?", max(lowest, default=None))
+    c.maybe(f"{id_} < ?", min(ends, default=None))
 
 
 def _extend(c: Conditions, more: Conditions) -> None:

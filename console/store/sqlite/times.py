@@ -7,7 +7,7 @@ for both, and whoever uses them asks for the exact time beside them.
 
 from console.store.sqlite.connection import Connection
 
-ROOM_MS = 15_000
+ROOM_MS = 10_000
 """How late a row may come for its time: a writer waits for the store for 5 s at most, and has a batch to collect."""
 
 SET_BACK = "INSERT INTO meta VALUES ('clock_back', ?) ON CONFLICT (key) DO UPDATE SET value = value + excluded.value"
