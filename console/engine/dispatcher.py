@@ -10,7 +10,18 @@ from console.domain.clock import Clock
 from console.domain.delivery import Delivered, Exchange, Failed, Retry, Verdict, cause_of, judge
 from console.domain.endpoint import Endpoint
 from console.domain.errors import SealedError
-from console.domain.outcome import PLAIN_WORDS, Cause, Failure, Headers, Outcome, Request, Response
+from console.domain.outcome import (
+    DEFAULT_PROFILE,
+    PLAIN_WORDS,
+    Cause,
+    ConnectionProfile,
+    Failure,
+    Headers,
+    Outcome,
+    Request,
+    Response,
+)
+from console.domain.policy import DeliveryPolicy
 from console.domain.redaction import redact
 from console.domain.sealing import NO_KEYS, Keyring
 from console.domain.secret_parts import opened_endpoint
@@ -24,12 +35,14 @@ _NEVER_MS = 1 << 62
 
 @dataclass(frozen=True, slots=True)
 class _Fixed:
-    """The header fields that are the same in each request to an endpoint, and as they are kept."""
+    """What is the same in each request to an endpoint: header fields as they are sent and as they are kept, the secrets
+    that sign, and how to connect."""
 
     version: int
     until_ms: int
     """When one of its secrets ends, and this must be made anew."""
     secrets: tuple[str, ...]
+    profile: ConnectionProfile
     sent: Headers
     kept: Headers
 
@@ -64,6 +77,7 @@ class Dispatcher:
             body=claimed.payload,
             connect_timeout_s=endpoint.policy.connect_within_s,
             total_timeout_s=endpoint.policy.timeout_s,
+            profile=fixed.profile,
         )
         try:
             outcome = await self._transport.send(request)
@@ -142,17 +156,39 @@ def _fixed(endpoint: Endpoint, now_ms: int) -> _Fixed:
     that a delivery is made for."""
     secrets = endpoint.active_secrets(now_ms)
     ends = [secret.until_ms for secret in secrets if secret.until_ms is not None]
-    custom = endpoint.policy.headers
-    base: Headers = (("content-type", "application/json"),)
-    if not any(name.lower() == "user-agent" for name, _ in custom):
-        base += (("user-agent", USER_AGENT),)
+    fields = _fields(endpoint.policy)
     return _Fixed(
         version=endpoint.version,
         until_ms=min(ends, default=_NEVER_MS),
         secrets=tuple(secret.text for secret in secrets),
-        sent=base + custom,
-        kept=base + redact(custom),
+        profile=_profile(endpoint.policy),
+        sent=fields,
+        kept=redact(fields),
     )
+
+
+def _fields(policy: DeliveryPolicy) -> Headers:
+    """A part of the policy that is a header of its own counts before one that is written as a header."""
+    given: Headers = ()
+    if policy.user_agent is not None:
+        given += (("user-agent", policy.user_agent),)
+    if policy.authorization is not None:
+        given += (("authorization", policy.authorization),)
+    taken = {name for name, _ in given}
+    custom = tuple((name, value) for name, value in policy.headers if name.lower() not in taken)
+    if "user-agent" not in taken and not any(name.lower() == "user-agent" for name, _ in custom):
+        given += (("user-agent", USER_AGENT),)
+    return (("content-type", "application/json"), *given, *custom)
+
+
+def _profile(policy: DeliveryPolicy) -> ConnectionProfile:
+    profile = ConnectionProfile(
+        proxy=policy.proxy,
+        client_certificate=policy.client_certificate,
+        client_key=policy.client_key,
+        http2=policy.http2,
+    )
+    return DEFAULT_PROFILE if profile == DEFAULT_PROFILE else profile
 
 
 def _exchange(url: str, request_headers: Headers, outcome: Outcome) -> Exchange:

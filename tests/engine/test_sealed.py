@@ -16,7 +16,7 @@ from console.domain.delivery import DeliveryState, Retry
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.errors import ConfigError
 from console.domain.operation import OperationKind
-from console.domain.outcome import Cause, Outcome, Request
+from console.domain.outcome import DEFAULT_PROFILE, Cause, ConnectionProfile, Outcome, Request
 from console.domain.sealing import Keyring, encode_key
 from console.domain.signing import Secret, make_secret
 from console.engine.dispatcher import Dispatcher
@@ -51,14 +51,42 @@ def verified(request: ReceivedRequest, secret: str) -> bool:
 async def test_what_is_sealed_is_opened_and_sent_as_it_was(rig: Rig) -> None:
     rig.keys = KEYS
     async with ScriptedReceiver() as receiver:
-        add(rig.store, receiver.url, policy={"headers": (("X-Api-Key", "k3y"), ("X-Team", "ops"))})
+        headers = (("X-Api-Key", "k3y"), ("Authorization", "Bearer by-header"), ("X-Team", "ops"))
+        policy = {"headers": headers, "authorization": "Bearer t0ken", "user_agent": "acme/1"}
+        add(rig.store, receiver.url, policy=policy)
         await rig.start()
         rig.send()
         (request,) = await receiver.wait_for(1)
         await rig.until_state(DELIVERED)
     assert verified(request, SECRET)
     assert request.header("x-api-key") == "k3y"
-    assert ("X-Api-Key", "[redacted]") in rig.exchange().request_headers
+    assert [v for n, v in request.headers if n in ("authorization", "user-agent")] == ["acme/1", "Bearer t0ken"]
+    assert {("X-Api-Key", "[redacted]"), ("authorization", "[redacted]")} <= set(rig.exchange().request_headers)
+
+
+class KeepingTransport:
+    """Keeps what it is asked to send."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    async def send(self, request: Request) -> Outcome:
+        self.requests.append(request)
+        raise OSError("kept")
+
+    async def aclose(self) -> None: ...
+
+
+async def test_how_to_connect_is_what_the_policy_says(store: Store) -> None:
+    kept = KeepingTransport()
+    dispatcher = Dispatcher(kept, clock=ManualClock(), random=Random(1), keys=KEYS)
+    proxy = "http://ada:pass@127.0.0.1:3128"
+    plain = add(store, "http://127.0.0.1:9/", name="plain")
+    full = add(store, "http://127.0.0.1:9/", policy={"proxy": proxy, "http2": False, "client_certificate": "/c.pem"})
+    for endpoint in (plain, full):
+        await dispatcher.deliver(claimed_for(endpoint), endpoint)
+    assert kept.requests[0].profile is DEFAULT_PROFILE
+    assert kept.requests[1].profile == ConnectionProfile(proxy=proxy, http2=False, client_certificate="/c.pem")
 
 
 async def test_an_old_secret_signs_until_its_end_and_not_after(rig: Rig) -> None:
