@@ -13,7 +13,7 @@ from console.cli.parameters import DELIVERY_ID
 from console.cli.records import DELIVERY_FIELDS, attempt_record, delivery_record
 from console.domain.delivery import Attempt, Delivery
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter
-from console.domain.ids import AttemptId, DeliveryId
+from console.domain.ids import AttemptId, DeliveryId, format_number
 from console.store import Store
 
 
@@ -23,6 +23,7 @@ from console.store import Store
         "retry": "console.cli.bulk_acts:retry",
         "cancel": "console.cli.bulk_acts:cancel",
         "skip": "console.cli.skipping:skip",
+        "why": "console.cli.why:why",
     },
     examples=("deliveries list --state failed --since 2h", "deliveries retry --endpoint billing"),
 )
@@ -80,7 +81,9 @@ def list_(invocation: Invocation, flags: DeliveryFlags, limit: int) -> int:
 
 
 @deliveries.command(
-    cls=ConsoleCommand, json_fields=(*DELIVERY_FIELDS, "attempt_log"), examples=("deliveries show dlv_00001k",)
+    cls=ConsoleCommand,
+    json_fields=(*DELIVERY_FIELDS, "blocked_by", "attempt_log"),
+    examples=("deliveries show dlv_00001k",),
 )
 @click.argument("delivery_id", metavar="ID", type=DELIVERY_ID)
 @pass_invocation
@@ -92,12 +95,15 @@ def show(invocation: Invocation, delivery_id: DeliveryId) -> int:
     with invocation.reading() as store:
         delivery = store.delivery(delivery_id)
         attempts = _attempts_of(store, delivery_id)
+        blocked_by = store.standing(delivery_id).blocked_by if delivery.blocked else None
     if invocation.json:
-        emit({**delivery_record(delivery), "attempt_log": [attempt_record(attempt) for attempt in attempts]})
+        named = None if blocked_by is None else format_number("dlv", blocked_by)
+        record = {**delivery_record(delivery), "blocked_by": named}
+        emit({**record, "attempt_log": [attempt_record(attempt) for attempt in attempts]})
         return 0
     from console.cli.views import print_delivery
 
-    print_delivery(delivery, attempts, invocation.clock.now_ms())
+    print_delivery(delivery, attempts, invocation.clock.now_ms(), blocked_by=blocked_by)
     return 0
 
 

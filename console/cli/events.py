@@ -14,7 +14,7 @@ from console.domain.endpoint import Endpoint
 from console.domain.event import Event, EventRow
 from console.domain.filters import DeliveryFilter, EventFilter
 from console.domain.ids import EventId
-from console.domain.matching import first_match
+from console.domain.why import not_owed_words
 
 _SHOW_FIELDS = ("id", "type", "size_bytes", "accepted_at", "source", "payload", "deliveries", "not_owed")
 
@@ -74,7 +74,7 @@ def show(invocation: Invocation, event_id: EventId) -> int:
     with invocation.reading() as store:
         event = store.event(event_id)
         deliveries = store.deliveries(DeliveryFilter(event_id=event_id), limit=PAGE)
-        not_owed = _not_owed(event, deliveries, store.endpoints())
+        not_owed = _not_owed(event, deliveries, store.endpoints(), invocation.clock.now_ms())
     if invocation.json:
         emit(
             {
@@ -88,24 +88,16 @@ def show(invocation: Invocation, event_id: EventId) -> int:
     return 0
 
 
-def _not_owed(event: Event, deliveries: list[Delivery], endpoints: list[Endpoint]) -> list[Record]:
+def _not_owed(event: Event, deliveries: list[Delivery], endpoints: list[Endpoint], now_ms: int) -> list[Record]:
+    from console.ui.time_words import TimeWords
+
+    times = TimeWords(now_ms)
     owed = {delivery.endpoint_id for delivery in deliveries}
     return [
-        {"endpoint_id": endpoint.id, "endpoint": endpoint.name, "why": _why_not(event, endpoint)}
+        {"endpoint_id": endpoint.id, "endpoint": endpoint.name, "why": not_owed_words(event, endpoint, None, times)}
         for endpoint in endpoints
         if endpoint.id not in owed
     ]
-
-
-def _why_not(event: Event, endpoint: Endpoint) -> str:
-    if event.source == "test":
-        return "a test event for one endpoint"
-    if endpoint.created_at_ms > event.accepted_at_ms:
-        return "added after the event was accepted"
-    types = ", ".join(endpoint.types)
-    if first_match(endpoint.types, event.type) is None:
-        return f"{event.type} matches none of its types: {types}"
-    return f"its types match now ({types}), but did not when the event was accepted"
 
 
 def _print(event: Event, deliveries: list[Delivery], not_owed: list[Record], now_ms: int) -> None:

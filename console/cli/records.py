@@ -33,9 +33,9 @@ ENDPOINT_ROW_FIELDS = (
 )  # fmt: skip
 EVENT_ROW_FIELDS = ("id", "type", "size_bytes", "accepted_at", "source", "deliveries", "delivered", "failed")
 DELIVERY_FIELDS = (
-    "id", "event_id", "event_type", "endpoint_id", "endpoint", "state", "held", "attempts", "schedule_step",
-    "schedule_length", "next_attempt_at", "manual", "last_cause", "last_status", "last_attempt_at", "created_at",
-    "updated_at",
+    "id", "event_id", "event_type", "endpoint_id", "endpoint", "state", "held", "blocked", "attempts",
+    "schedule_step", "schedule_length", "next_attempt_at", "manual", "last_cause", "last_status", "last_attempt_at",
+    "created_at", "updated_at",
 )  # fmt: skip
 ATTEMPT_FIELDS = (
     "id", "delivery_id", "event_id", "event_type", "endpoint_id", "endpoint", "number", "manual", "started_at",
@@ -187,6 +187,7 @@ def delivery_record(delivery: Delivery) -> Record:
         "endpoint": delivery.endpoint_name,
         "state": delivery.state.value,
         "held": delivery.held,
+        "blocked": delivery.blocked,
         "attempts": delivery.attempts,
         "schedule_step": delivery.schedule_step,
         "schedule_length": delivery.schedule_length,

@@ -8,7 +8,7 @@ from console.cli.table import Cell, Column, print_facts, print_table
 from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.event import EventRow
-from console.domain.ids import EndpointId, format_number
+from console.domain.ids import DeliveryId, EndpointId, format_number
 from console.domain.operation import Operation
 from console.domain.outcome import PLAIN_WORDS, Headers
 from console.domain.policy import BUILT_IN, POLICY_FIELDS, DeliveryPolicy
@@ -182,9 +182,9 @@ def print_events(rows: Sequence[EventRow]) -> None:
 
 
 def state_in_words(delivery: Delivery) -> tuple[str, str | None]:
-    """`failed`, or `pending (held)` when the endpoint is not active."""
-    held = " (held)" if delivery.held else ""
-    return f"{delivery.state}{held}", _DELIVERY_STYLES[delivery.state]
+    """`failed`, `pending (held)` when the endpoint is not active, `pending (in line)` when another is to go before."""
+    more = " (held)" if delivery.held else " (in line)" if delivery.blocked else ""
+    return f"{delivery.state}{more}", _DELIVERY_STYLES[delivery.state]
 
 
 def last_result(delivery: Delivery) -> str:
@@ -196,6 +196,8 @@ def last_result(delivery: Delivery) -> str:
 def next_try(delivery: Delivery, now_ms: int) -> str:
     if delivery.held:
         return "when the endpoint is resumed"
+    if delivery.blocked:
+        return "when it is first in order"
     return countdown(now_ms, delivery.next_attempt_at_ms)
 
 
@@ -231,7 +233,9 @@ def print_deliveries(rows: Sequence[Delivery], now_ms: int, *, indent: str = "")
     )
 
 
-def print_delivery(delivery: Delivery, attempts: Sequence[Attempt], now_ms: int) -> None:
+def print_delivery(
+    delivery: Delivery, attempts: Sequence[Attempt], now_ms: int, *, blocked_by: DeliveryId | None = None
+) -> None:
     facts: list[tuple[str, Cell]] = [
         ("delivery", (format_number("dlv", delivery.id), "strong")),
         ("state", state_in_words(delivery)),
@@ -245,7 +249,10 @@ def print_delivery(delivery: Delivery, attempts: Sequence[Attempt], now_ms: int)
         facts.append(("", PLAIN_WORDS[delivery.last_cause]))
     if delivery.state is DeliveryState.PENDING:
         asked = ", asked for by an operator" if delivery.manual else ""
-        facts.append(("next try", f"{next_try(delivery, now_ms)} ({date_time(delivery.next_attempt_at_ms)}){asked}"))
+        when = "" if delivery.next_attempt_at_ms is None else f" ({date_time(delivery.next_attempt_at_ms)})"
+        facts.append(("next try", f"{next_try(delivery, now_ms)}{when}{asked}"))
+        if blocked_by is not None:
+            facts.append(("", f"waits for {format_number('dlv', blocked_by)} (first in order)"))
     print_facts(facts)
     if attempts:
         say()

@@ -27,6 +27,7 @@ from console.domain.rates import Bucket
 from console.domain.retention import Cutoffs, Dropped, Found, Phase, Retention, Space
 from console.domain.secret_parts import OwnedChange
 from console.domain.status import EngineStatus, Gauge
+from console.domain.why import Standing
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
 
 
@@ -171,6 +172,18 @@ class Reading(Protocol):
 
     def count_undoable(self, operation_id: OperationId) -> int:
         """How many deliveries are still as this retry, cancel or skip left them."""
+        ...
+
+    def standing(self, delivery_id: DeliveryId) -> Standing:
+        """Who stands before a delivery, what moved it last, and what its receiver asked for."""
+        ...
+
+    def removed_endpoint(self, reference: str) -> tuple[Endpoint, int]:
+        """An endpoint that was removed, by its whole id or name, and when that was (epoch ms).
+
+        Raises:
+            UnknownReferenceError
+        """
         ...
 
     def engine_status(self) -> EngineStatus | None:

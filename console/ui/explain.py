@@ -1,4 +1,4 @@
-"""A delivery, an attempt and what is not owed as the inspector lays them out. The words are those of `domain.why`. Pure.
+"""A delivery, an attempt and what is not owed, laid out for the inspector. The words are those of `domain.why`. Pure.
 
 The texts may hold names and messages from outside as they came: the widget that shows them sanitises.
 """
@@ -30,6 +30,9 @@ _MEANINGS: dict[Outcome, StyleName] = {
 }
 
 
+_NOTHING_MORE = Standing()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """`what` happened, `why` (whose fault it is), and what comes `next`; None where there is nothing to say."""
@@ -49,7 +52,7 @@ class Circumstances:
     engine_alive: bool
     held_by: str | None = None
     """Who paused the endpoint, from the audit log."""
-    standing: Standing = Standing()
+    standing: Standing = _NOTHING_MORE
 
 
 def outcome_words(attempt: Attempt) -> str:

@@ -210,5 +210,5 @@ def test_why_not_owed() -> None:
         not_owed(event, make_endpoint(types=("invoice.*", "payment.failed")))
         == "wants invoice.*, payment.failed, not lead.new"
     )
-    assert not_owed(event, make_endpoint(created_at_ms=NOW)) == "added 10m after the event was accepted"
+    assert not_owed(event, make_endpoint(created_at_ms=NOW)) .startswith("was added 10m after the event was accepted (")
     assert "did not when" in not_owed(event, make_endpoint())
