@@ -15,6 +15,9 @@ EVERY_S = 1.0
 REST = 50
 """A look that takes long is followed by a rest of so many times as long: the rules never take more than 2 %."""
 
+AT_ONCE = 20
+"""Changes in one transaction: thousands of endpoints may fail at once, and deliveries are not to wait for that."""
+
 REFRESH_S = 10.0
 """How often the store is told what firing alerts measure now."""
 
@@ -63,12 +66,16 @@ class Alerter:
         self._died, self._looked_s = None, now_s
         changes = _gone(reading, gone_ms, now_ms) + self._hysteresis.step(reading, now_s=now_s, now_ms=now_ms)
         if changes:
-            for alert in await self._writer.do(lambda store: store.record_alerts(changes, now_ms)):
-                self._log.warning("alert", rule=alert.rule.id, says=alert.words)
+            for start in range(0, len(changes), AT_ONCE):
+                await self._record(changes[start : start + AT_ONCE], now_ms)
         elif reading.firing and now_s - self._refreshed_s >= REFRESH_S:
             self._refreshed_s = now_s
             values = {key: reading.breaches[key].value for key in reading.firing if key in reading.breaches}
             await self._writer.do(lambda store: store.refresh_alerts(values))
+
+    async def _record(self, changes: list[AlertChange], now_ms: int) -> None:
+        for alert in await self._writer.do(lambda store: store.record_alerts(changes, now_ms)):
+            self._log.warning("alert", rule=alert.rule.id, says=alert.words)
 
     def _gone_ms(self, now_ms: int, now_s: float) -> int:
         """For how long nobody lived until now: since the last look, or since the last beat of an engine that died.

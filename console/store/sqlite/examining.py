@@ -20,7 +20,7 @@ _NEWEST = """
 SELECT max((SELECT accepted_at FROM events ORDER BY seq DESC LIMIT 1),
   coalesce((SELECT started_at FROM attempts ORDER BY id DESC LIMIT 1), 0))
 """
-_EVENT_SPAN = "SELECT coalesce(max(seq) - min(seq) + 1, 0) FROM events"
+_EVENT_SPAN = "SELECT coalesce((SELECT max(seq) FROM events) - (SELECT min(seq) FROM events) + 1, 0)"
 _ACCEPTED = f"SELECT coalesce(sum(accepted), 0) FROM rates WHERE width = {MINUTE} AND bucket >= ? AND endpoint = ?"
 _OVERDUE = """
 SELECT name, due FROM (
