@@ -213,7 +213,7 @@ class Steering(Protocol):
         """Begin a retry, cancel, skip or undo of deliveries; `advance_operation` carries it on.
 
         It is for those that are there now and match when it comes to them: a retry leaves out what was tried since, and
-        what is being sent then is left alone. They are counted before the write lock is taken.
+        what is being sent then is left alone. They are counted before the write lock is taken; with none it has ended.
         """
         ...
 

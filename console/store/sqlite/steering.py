@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from console.domain.delivery import DeliveryState
+from console.domain.delivery import RETRYABLE, DeliveryState
 from console.domain.errors import UnknownReferenceError
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import AttemptId, DeliveryId, OperationId, format_number
@@ -20,16 +20,22 @@ from console.domain.operation import BulkPlan, Operation, OperationKind, allowan
 from console.store.sqlite import counting, filtering, nudging, ordering
 from console.store.sqlite.base import Queries
 from console.store.sqlite.connection import Row
+from console.store.sqlite.picking import Picking
 from console.store.sqlite.rows import OPERATION_COLUMNS, operation_of
 from console.store.sqlite.schema import TROUBLED
 
 LOOK = 8
 """For each delivery that one piece may move, how many it looks at: what bounds a piece when few match."""
 
+STREAMS = 12
+"""The most pairs of an endpoint and a state whose deliveries are merged by age; for more all deliveries are walked."""
+
+_ALL = 2**62
+
 _BEGIN = "INSERT INTO operations (kind, actor, target, reason, started_at) VALUES (?, ?, ?, ?, ?) RETURNING id"
 _BEGIN_BULK = f"""
-INSERT INTO operations (kind, actor, target, reason, started_at, plan, total, rate, paced_until)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {OPERATION_COLUMNS}
+INSERT INTO operations (kind, actor, target, reason, started_at, plan, total, rate, paced_until, finished_at, result)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {OPERATION_COLUMNS}
 """
 _PROGRESS = "UPDATE operations SET done = ?, result = ?, finished_at = ? WHERE id = ?"
 _STOP = "UPDATE engine SET stop_requested = 1 WHERE id = 1"
@@ -48,8 +54,13 @@ _NEWEST = """
 SELECT (SELECT coalesce(max(id), 0) FROM deliveries), (SELECT coalesce(max(id), 0) FROM attempts),
   (SELECT json_group_array(id) FROM deliveries WHERE state = 'sending')
 """
-_COUNT = "SELECT count(*) FROM deliveries WHERE {where}"
+_COUNT = "SELECT count(*) FROM ({picked}) CROSS JOIN deliveries ON deliveries.id = picked WHERE {movable}"
+_COUNT_UNDOABLE = "SELECT count(*) FROM deliveries INDEXED BY deliveries_operation WHERE operation = ? AND {movable}"
 _LOOKED = "SELECT id AS looked FROM deliveries {source} WHERE {where} AND id > ? AND id <= ? ORDER BY id LIMIT ?"
+_OF_ENDPOINT = """
+SELECT id AS looked FROM deliveries INDEXED BY deliveries_endpoint_state
+WHERE endpoint = (SELECT seq FROM endpoints WHERE id = ?) AND state = ? AND id > ? AND id <= ?
+"""
 _GIVEN = "SELECT value AS looked FROM json_each(?)"
 _LAST_LOOKED = "SELECT count(*), max(looked) FROM ({looked})"
 # Without an ORDER BY of its own: the rows come in the order of what is looked at, and no more is looked at than needed.
@@ -86,20 +97,30 @@ WHERE id IN (SELECT value FROM json_each(?3))
 
 @dataclass(frozen=True, slots=True)
 class _Move:
-    """What a kind of bulk operation does: to which deliveries, and how; `to` None: to the state they had before."""
+    """What a kind of bulk operation does: to deliveries in which states and otherwise, and how; `to` None: to the state
+    they had before."""
 
-    allowed: str
+    states: tuple[DeliveryState, ...]
+    movable: str
     update: str
     to: str | None
 
 
-_CANCELLING = _Move("state IN ('pending', 'failed')", _CANCEL, "cancelled")
+_CANCELLING = _Move(
+    (DeliveryState.PENDING, DeliveryState.FAILED), "state IN ('pending', 'failed')", _CANCEL, "cancelled"
+)
 _MOVES: Mapping[OperationKind, _Move] = {
-    OperationKind.DELIVERY_RETRY: _Move(f"state <> 'sending' AND {_PRESENT}", _RETRY, "pending"),
+    OperationKind.DELIVERY_RETRY: _Move(
+        tuple(state for state in DeliveryState if state in RETRYABLE),
+        f"state <> 'sending' AND {_PRESENT}",
+        _RETRY,
+        "pending",
+    ),
     OperationKind.DELIVERY_CANCEL: _CANCELLING,
     OperationKind.DELIVERY_SKIP: _CANCELLING,
     # What was cancelled and still is, and what was retried and waits for its try.
     OperationKind.DELIVERY_UNDO: _Move(
+        (DeliveryState.PENDING, DeliveryState.CANCELLED),
         f"state_before IS NOT NULL AND (state = 'cancelled' OR state = 'pending' AND manual) AND {_PRESENT}",
         _UNDO,
         None,
@@ -133,8 +154,10 @@ class SteeringQueries(Queries):
         reason: str | None,
         now_ms: int,
     ) -> Operation:
-        where = replace(where, ids=tuple(sorted(set(where.ids))))
-        total = self._count_movable(kind, where, undoes)
+        states = tuple(s for s in where.states or _MOVES[kind].states if s in _MOVES[kind].states)
+        # When it can move none of the states that are asked for, none is what it finds.
+        where = replace(where, ids=tuple(sorted(set(where.ids))), states=states or where.states)
+        total = self._count_movable(kind, where) if undoes is None else self.count_undoable(undoes)
         paced_until = None if rate_per_s is None else now_ms - 1000 / rate_per_s
         with self.transaction():
             newest, newest_attempt, sending = self._connection.rows(_NEWEST)[0]
@@ -146,14 +169,20 @@ class SteeringQueries(Queries):
                 undoes=undoes,
             )
             text = _encode(plan).decode()
-            values = (kind, actor, target, reason, now_ms, text, total, rate_per_s, paced_until)
+            # Nothing to move is no reason to look at every delivery.
+            end = (None, None) if total else (now_ms, result_words(0, 0, stopped=False))
+            values = (kind, actor, target, reason, now_ms, text, total, rate_per_s, paced_until, *end)
             return operation_of(self._connection.rows(_BEGIN_BULK, values)[0])
 
-    def _count_movable(self, kind: OperationKind, where: DeliveryFilter, undoes: OperationId | None) -> int:
-        c = filtering.of_deliveries(where)
-        c.maybe("operation = ?", undoes)
-        c.add(_MOVES[kind].allowed)
-        count = self._connection.value(_COUNT.format(where=c.where()), c.parameters)
+    def _count_movable(self, kind: OperationKind, where: DeliveryFilter) -> int:
+        picking = Picking(self._connection)
+        with picking.snapshot():
+            pick = picking.deliveries(where, limit=_ALL, before=None)
+            if pick is None:
+                return 0
+            count = self._connection.value(
+                _COUNT.format(picked=pick.sql, movable=_MOVES[kind].movable), pick.parameters
+            )
         assert isinstance(count, int)
         return count
 
@@ -185,7 +214,7 @@ class SteeringQueries(Queries):
         looked, values = _in_question(plan, position, look)
         # The ids that were given are those that are looked at.
         c = filtering.of_deliveries(replace(plan.where, ids=()))
-        c.add(_MOVES[kind].allowed)
+        c.add(_MOVES[kind].movable)
         c.add("id <= ?", plan.newest)
         c.maybe("operation = ?", plan.undoes)
         if kind is OperationKind.DELIVERY_RETRY:
@@ -230,7 +259,10 @@ class SteeringQueries(Queries):
         return [operation_of(row) for row in self._connection.rows(_OPEN)]
 
     def count_undoable(self, operation_id: OperationId) -> int:
-        return self._count_movable(OperationKind.DELIVERY_UNDO, DeliveryFilter(), operation_id)
+        movable = _MOVES[OperationKind.DELIVERY_UNDO].movable
+        count = self._connection.value(_COUNT_UNDOABLE.format(movable=movable), (operation_id,))
+        assert isinstance(count, int)
+        return count
 
     def begin_operation(
         self, kind: OperationKind, *, actor: str, target: str, reason: str | None, now_ms: int
@@ -256,6 +288,12 @@ def _in_question(plan: BulkPlan, position: int, look: int) -> tuple[str, list[ob
     if where.ids:
         begin = bisect_right(where.ids, position)
         return _GIVEN, [json.dumps(where.ids[begin : begin + look])]
+    bounds = (position, plan.newest)
+    if 0 < len(where.endpoints) * len(where.states) <= STREAMS and where.event_id is None:
+        keys = [(endpoint, state) for endpoint in where.endpoints for state in where.states]
+        merged = " UNION ALL ".join([_OF_ENDPOINT] * len(keys))
+        values: list[object] = [value for key in keys for value in (*key, *bounds)]
+        return f"{merged} ORDER BY looked LIMIT ?", [*values, look]
     c, source = filtering.Conditions(), "NOT INDEXED"
     if plan.undoes is not None:
         source = "INDEXED BY deliveries_operation"
@@ -266,4 +304,4 @@ def _in_question(plan: BulkPlan, position: int, look: int) -> tuple[str, list[ob
     elif where.troubled or where.states == (DeliveryState.FAILED,):
         source = "INDEXED BY deliveries_troubled"
         c.add(TROUBLED)
-    return _LOOKED.format(source=source, where=c.where()), [*c.parameters, position, plan.newest, look]
+    return _LOOKED.format(source=source, where=c.where()), [*c.parameters, *bounds, look]

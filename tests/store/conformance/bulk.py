@@ -117,6 +117,29 @@ class BulkConformance:
         assert store.open_operations() == []
         backend.assert_counted_right(store)
 
+    def test_with_nothing_to_move_it_has_ended_when_it_begins(self, store: Store) -> None:
+        fail_some(store, 3)
+        begun = begin_bulk(store, CANCEL, DeliveryFilter(states=(DeliveryState.DELIVERED,)))
+        assert (begun.total, begun.is_open, begun.result, begun.finished_at_ms) == (0, False, "0 deliveries", NOW_MS)
+        assert store.open_operations() == []
+
+    @pytest.mark.parametrize("limit", [1, 3, 100])
+    def test_the_deliveries_of_some_endpoints_oldest_first(self, store: Store, limit: int) -> None:
+        a, b, c = (add_endpoint(store, name=name) for name in "abc")
+        epoch = start_engine(store)
+        for _ in range(4):
+            store.accept([make_event()], NOW_MS)
+            claimed = claim_all(store, epoch, a, b, limit=1)
+            store.complete([make_completed(one, failed()) for one in claimed], epoch=epoch)
+            store.accept([make_event()], NOW_MS)
+        operation = begin_bulk(store, SKIP, DeliveryFilter(endpoints=(b.id, a.id)))
+        assert operation.total == 16
+        moved: list[DeliveryId] = []
+        while operation.is_open:
+            operation = store.advance_operation(operation.id, limit=limit, now_ms=LATER_MS + len(moved))
+            moved += [d.id for d in every_delivery(store) if d.updated_at_ms == LATER_MS + len(moved)]
+        assert moved == [d.id for d in every_delivery(store) if d.endpoint_id != c.id]
+
     def test_few_that_match_among_many_are_found(self, store: Store) -> None:
         add_endpoint(store)
         store.accept([make_event(type="lead" if i % 40 == 39 else "invoice") for i in range(200)], NOW_MS)
