@@ -35,6 +35,8 @@ class Record(msgspec.Struct, array_like=True, omit_defaults=True):
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Record).decode
 FOLDER = 0
+WRITES_FOR_A_SYNC = 10
+"""A sync fails as often as one of the writes before it."""
 
 
 class Log:
@@ -70,8 +72,8 @@ class Failures:
     unheeded: bool = False
     """SQLite is told that the sync has worked."""
 
-    def comes(self) -> bool:
-        return self.random.random() < self.rate
+    def comes(self, weight: int = 1) -> bool:
+        return self.random.random() < self.rate * weight
 
 
 def record(store: Path, log: Log, failures: Failures | None = None) -> None:
@@ -129,7 +131,7 @@ class _Recorder(Disk):
         self._syncs += 1
         number, process = self._syncs, str(os.getpid())
         self._log.add(Record("sync", inode, number, process))
-        if self._failures.comes():
+        if self._failures.comes(WRITES_FOR_A_SYNC):
             self._log.add(Record("failed", inode, number, process))
             if not self._failures.unheeded:
                 raise OSError(errno.EIO, "the disk")

@@ -17,7 +17,7 @@ if why := unsupported():
 @pytest.mark.parametrize("seed", [1, 2])
 def test_no_promise_is_lost_with_the_power(tmp_path: Path, seed: int) -> None:
     records = record_work(tmp_path, seed)
-    found = lose_power(tmp_path, records, seed, moments=40)
+    found = lose_power(tmp_path, records, seed, moments=25)
     assert found.promises > 1000
     assert (found.lost, found.broken) == ([], [])
 
@@ -25,13 +25,13 @@ def test_no_promise_is_lost_with_the_power(tmp_path: Path, seed: int) -> None:
 def test_a_real_engine_beside_a_producer_keeps_its_promises(tmp_path: Path) -> None:
     records = record_engine(tmp_path, 7, seconds=2.5)
     assert {"accepted", "posted"} <= {record.name for record in records if record.kind == "mark"}
-    found = lose_power(tmp_path, records, 7, moments=30)
+    found = lose_power(tmp_path, records, 7, moments=20)
     assert (found.lost, found.broken) == ([], [])
 
 
 def test_with_less_syncing_this_finds_losses(tmp_path: Path) -> None:
     """What is told to the disk only now and then is lost: these tests would see it."""
-    found = lose_power(tmp_path, record_work(tmp_path, 1, "--synchronous=NORMAL"), 1, moments=30)
+    found = lose_power(tmp_path, record_work(tmp_path, 1, "--synchronous=NORMAL"), 1, moments=20)
     assert any("event" in lost for lost in found.lost)
     assert any("attempt" in lost for lost in found.lost)
     assert found.broken == []
@@ -40,20 +40,20 @@ def test_with_less_syncing_this_finds_losses(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_a_failing_disk_refused_was_not_promised(tmp_path: Path, seed: int) -> None:
     """Writes cut short and syncs that fail: what is promised all the same is there when the power has gone too."""
-    found = lose_power(tmp_path, record_work(tmp_path, seed, "--failures=0.01"), seed, moments=30)
+    found = lose_power(tmp_path, record_work(tmp_path, seed, "--failures=0.01"), seed, moments=20)
     assert found.promises > 500
     assert (found.lost, found.broken) == ([], [])
 
 
 def test_a_failed_sync_that_is_not_heeded_is_found_out(tmp_path: Path) -> None:
-    records = record_work(tmp_path, 1, "--failures=0.02", "--unheeded")
+    records = record_work(tmp_path, 1, "--failures=0.01", "--unheeded")
     assert any(record.kind == "failed" for record in records)
-    found = lose_power(tmp_path, records, 1, moments=30)
+    found = lose_power(tmp_path, records, 1, moments=20)
     assert found.lost or found.broken
 
 
 def test_without_syncing_this_finds_broken_stores(tmp_path: Path) -> None:
-    found = lose_power(tmp_path, record_work(tmp_path, 1, "--synchronous=OFF"), 1, moments=30)
+    found = lose_power(tmp_path, record_work(tmp_path, 1, "--synchronous=OFF"), 1, moments=20)
     assert found.broken
 
 

@@ -16,9 +16,9 @@ from tests.faults.simulation import simulate
 @pytest.mark.parametrize("seed", [1, 2, 4])
 def test_days_of_trouble_lose_nothing(tmp_path: Path, seed: int) -> None:
     lived = simulate(tmp_path, seed, acts=50)
-    assert lived.simulated_hours > 12
-    assert lived.posts > 100
-    assert lived.deaths + lived.stale > 2
+    assert lived.simulated_hours > 5
+    assert lived.posts > lived.arrived > 50
+    assert lived.deaths + lived.stale > 1
 
 
 def test_the_same_seed_lives_the_same_life(tmp_path: Path) -> None:
@@ -86,6 +86,6 @@ def test_a_broken_store_is_found_out(
 
 
 def test_an_engine_that_does_not_heed_its_fence_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(SqliteStore, "_refuse_if_fenced", lambda *_: None)
+    monkeypatch.setattr(SqliteStore, "_refuse_if_fenced", lambda *_, **__: None)
     with pytest.raises(AssertionError, match="I3"):
         simulate(tmp_path, 2, acts=50)
