@@ -7,7 +7,6 @@ from structlog.typing import FilteringBoundLogger
 
 from console.domain.clock import Clock
 from console.domain.errors import FencedError, StoreError
-from console.domain.rates import MINUTE
 from console.domain.retention import BEHIND_AFTER_S, Dropped, Retention, pause_s
 from console.engine.aside import Aside
 from console.engine.writer import Writer
@@ -18,7 +17,6 @@ FIRST_AFTER_S = 10.0
 EVERY_S = 60.0
 _READ_REST_S = 0.02
 """Between reads that found nothing."""
-_CAUSES_KEPT_S = 40 * 24 * 3600
 
 
 class Retainer:
@@ -55,8 +53,7 @@ class Retainer:
 
     async def _once(self) -> None:
         retention = await self._aside.do(lambda store: store.retention())
-        before_s = self._clock.now_ms() // 1000 - _CAUSES_KEPT_S
-        await self._writer.do(lambda store: store.drop_causes(before_s=before_s - before_s % MINUTE))
+        await self._drop_counts()
         if retention.deletes_nothing:
             return
         dropped = await self._sweep(retention, by_size=False)
@@ -71,6 +68,13 @@ class Retainer:
                 events=dropped.events,
                 bodies=dropped.bodies,
             )
+
+    async def _drop_counts(self) -> None:
+        more = True
+        while more:
+            began_s = self._clock.monotonic_s()
+            more = await self._writer.do(lambda store: store.drop_counts(self._clock.now_ms()))
+            await asyncio.sleep(pause_s(self._clock.monotonic_s() - began_s, behind=False))
 
     async def _sweep(self, retention: Retention, *, by_size: bool) -> Dropped:
         sweep = Sweep(retention, self._clock.now_ms(), too_large=by_size)

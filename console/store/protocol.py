@@ -316,8 +316,8 @@ class Retaining(Protocol):
         """
         ...
 
-    def drop_causes(self, *, before_s: int) -> int:
-        """Delete counts of causes of whole minutes before a time, some at once. Returns how many."""
+    def drop_counts(self, now_ms: int) -> bool:
+        """Delete buckets and causes of longer ago than they are kept, some at once. True: there is more."""
         ...
 
     def give_back(self, pages: int) -> int:

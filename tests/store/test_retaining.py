@@ -13,10 +13,11 @@ from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, E
 from console.domain.ids import EventId
 from console.domain.operation import OperationKind
 from console.domain.policy import Ordering
-from console.domain.rates import MINUTE
+from console.domain.rates import MINUTE, SECOND
 from console.domain.retention import Dropped, Retention, cutoffs
 from console.operations import retention as acts
 from console.store import Store, open_store
+from console.store.sqlite import retaining
 from tests.factories import (
     NOW_MS,
     add_endpoint,
@@ -281,10 +282,23 @@ def test_counting_what_would_go(store: Store, engine: int) -> None:
     assert store.count_old(old) == {DeliveryState.DELIVERED: 2}
 
 
-def test_causes_of_long_ago_are_dropped(store: Store, engine: int) -> None:
+def test_counts_of_long_ago_are_dropped(store: Store, engine: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retaining, "_COUNTS_AT_ONCE", 2)
     add_endpoint(store)
-    accept(store, ["a"])
-    attempt_all(store, engine, failed())
-    now_s = NOW_MS // 1000
-    assert store.drop_causes(before_s=now_s) == 0
-    assert store.drop_causes(before_s=now_s + 2 * MINUTE) == 1
+    for second in range(3):
+        accept(store, [f"e{second}"], NOW_MS + second * 1000)
+        attempt_all(store, engine, failed(), now_ms=NOW_MS + second * 1000)
+
+    def shown() -> tuple[int, int, int]:
+        seconds, minutes = (store.buckets(since_s=0, until_s=2**40, width_s=width) for width in (SECOND, MINUTE))
+        return len(seconds), len(minutes), len(store.causes(since_s=0, until_s=2**40))
+
+    assert not store.drop_counts(NOW_MS)
+    assert shown() == (3, 1, 1)
+    pieces = 1
+    while store.drop_counts(NOW_MS + 3 * 3_600_000):
+        pieces += 1
+    assert (pieces, shown()) == (4, (0, 1, 1)), "six rows: of the endpoint, and of all"
+    assert store.drop_counts(NOW_MS + 41 * DAY_MS)
+    assert not store.drop_counts(NOW_MS + 41 * DAY_MS)
+    assert shown() == (0, 0, 0)

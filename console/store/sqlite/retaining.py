@@ -9,7 +9,7 @@ import json
 import msgspec
 
 from console.domain.delivery import DeliveryState
-from console.domain.rates import MINUTE
+from console.domain.rates import MINUTE, SECOND, SECONDS_KEPT_S
 from console.domain.retention import Cutoffs, Dropped, Found, Phase, Retention, Space, check_retention
 from console.store.sqlite import counting
 from console.store.sqlite.base import Queries
@@ -62,10 +62,16 @@ DELETE FROM events WHERE seq IN (SELECT value FROM json_each(?)) AND seq <> (SEL
   AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = seq)
 """
 _DROP_BODIES = "DELETE FROM exchanges WHERE attempt IN (SELECT value FROM json_each(?))"
+_DROP_RATES = """
+DELETE FROM rates WHERE (width, bucket, endpoint) IN
+  (SELECT width, bucket, endpoint FROM rates WHERE width = ? AND bucket < ? LIMIT ?)
+"""
 _DROP_CAUSES = """
 DELETE FROM causes WHERE (bucket, endpoint, cause) IN
-  (SELECT bucket, endpoint, cause FROM causes WHERE bucket < ? LIMIT 1000)
+  (SELECT bucket, endpoint, cause FROM causes WHERE bucket < ? LIMIT ?)
 """
+_COUNTS_AT_ONCE = 1000
+MINUTES_KEPT_S = 40 * 24 * 3600
 # What has not been read for a month is on the disk: it is fetched here, not while the write lock is held.
 _TOUCH = """
 SELECT count(x.attempt), count(e.seq) FROM json_each(?) picked JOIN deliveries d ON d.id = picked.value
@@ -146,9 +152,16 @@ class RetainingQueries(Queries):
         gone = self._connection.run(_DROP_EVENTS, (json.dumps(sorted(events)),))
         return Dropped(deliveries=len(deliveries), attempts=attempts, events=gone, bodies=bodies)
 
-    def drop_causes(self, *, before_s: int) -> int:
+    def drop_counts(self, now_ms: int) -> bool:
+        now_s = now_ms // 1000
         with self.transaction():
-            return self._connection.run(_DROP_CAUSES, (before_s - before_s % MINUTE,))
+            run = self._connection.run
+            dropped = (
+                run(_DROP_RATES, (SECOND, now_s - SECONDS_KEPT_S, _COUNTS_AT_ONCE)),
+                run(_DROP_RATES, (MINUTE, now_s - MINUTES_KEPT_S, _COUNTS_AT_ONCE)),
+                run(_DROP_CAUSES, (now_s - MINUTES_KEPT_S, _COUNTS_AT_ONCE)),
+            )
+        return _COUNTS_AT_ONCE in dropped
 
     def give_back(self, pages: int) -> int:
         before = self._connection.value("PRAGMA freelist_count")
