@@ -1,10 +1,12 @@
 """The power goes: what was promised before is in the store, whatever the disk did with what was not synced yet."""
 
+import os
 from pathlib import Path
 from random import Random
 
 import pytest
 
+from console.store import open_store
 from tests.faults.interposed import unsupported
 from tests.faults.power import Disk
 from tests.faults.power_loss import lose_power, record_engine, record_work
@@ -85,3 +87,19 @@ def test_what_a_disk_may_lose() -> None:
     assert left == {a + b for a in (ones, twos) for b in (ones, twos)}, "the second write came after its sync had begun"
     disk.follow(7, Record("unlink", name="a"))
     assert {len(disk.lose_power(Random(seed))) for seed in range(50)} == {0, 1}
+
+
+def test_the_folders_of_a_new_store_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    sync = os.fsync
+
+    def noted(fd: int) -> None:
+        sync(fd)
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink())
+
+    monkeypatch.setattr(os, "fsync", noted)
+    open_store(tmp_path / "share" / "webhook-console" / "store.db").close()
+    assert set(synced) == {tmp_path, tmp_path / "share"}
+    synced.clear()
+    open_store(tmp_path / "share" / "webhook-console" / "other.db").close()
+    assert synced == []

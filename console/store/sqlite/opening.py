@@ -1,6 +1,7 @@
 """Open a store: make it, migrate it, or say in one line why not."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from console.domain.errors import StoreError
@@ -52,6 +53,7 @@ def _is_folder(path: Path) -> bool:
 
 
 def _make_file(path: Path) -> None:
+    made = [folder for folder in path.parents if not folder.exists()]
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite gives its side files the mode of the store.
@@ -63,6 +65,19 @@ def _make_file(path: Path) -> None:
         raise StoreError(
             f"{path}: cannot be made ({error.strerror}): make the folder writable, or choose another with --store"
         ) from None
+    for folder in made:
+        _sync(folder.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder last. SQLite does it for the store's own, and knows nothing of those above it: with
+    one that was new and lost with the power, all that was accepted would be lost."""
+    with suppress(OSError):  # some file systems cannot
+        fd = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def _check_is_store(path: Path, *, read_only: bool) -> None:
