@@ -353,3 +353,16 @@ def test_a_piece_of_an_undo_does_a_piece_of_the_work(probe: Probe) -> None:
 
     assert "INDEX deliveries_operation (operation=? AND id>?" in probe.plan_of(advance)
     assert probe.work_of(advance) < FEW
+
+
+@pytest.mark.parametrize("kind", [OperationKind.DELIVERY_SKIP, OperationKind.DELIVERY_RETRY])
+def test_a_piece_of_a_bulk_operation_on_an_endpoint_looks_at_no_other(probe: Probe, kind: OperationKind) -> None:
+    where = DeliveryFilter(endpoints=(probe.endpoints[1].id,), states=(DeliveryState.PENDING,), since_ms=NOW_MS + 300)
+    operation = begin_bulk(probe.store, kind, where)
+    assert operation.is_open
+
+    def advance() -> None:
+        probe.store.advance_operation(operation.id, limit=10, now_ms=NOW_MS)
+
+    assert "INDEX deliveries_endpoint_state (endpoint=? AND state=? AND id>?" in probe.plan_of(advance)
+    assert probe.work_of(advance) < FEW

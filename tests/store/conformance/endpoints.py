@@ -7,6 +7,7 @@ from console.domain.endpoint import EndpointState
 from console.domain.errors import InvalidInputError, UnknownReferenceError
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter
 from console.domain.ids import EndpointId
+from console.domain.pacing import Pace
 from console.domain.signing import make_secret
 from console.domain.status import Gauge
 from console.store.protocol import Store
@@ -103,6 +104,16 @@ class EndpointsConformance:
             state, "a reason\x1b]52;c;", NOW_MS + 7,
         )  # fmt: skip
         assert store.find_endpoint(endpoint.id) == changed
+
+    def test_a_pace_is_kept_until_it_is_taken_away(self, store: Store) -> None:
+        endpoint = add_endpoint(store)
+        pace = Pace(per_s=20.0, ramp_s=300.0, since_ms=NOW_MS)
+        since = store.newest_nudge()
+        paced = store.set_pace(endpoint.id, pace)
+        assert (paced.pace, paced.version) == (pace, endpoint.version + 1)
+        assert store.find_endpoint(endpoint.id) == paced
+        assert store.nudged(since).settings == {endpoint.seq}
+        assert store.set_pace(endpoint.id, None).pace is None
 
     def test_removing_cancels_what_is_owed_and_keeps_the_history(self, store: Store, backend: Backend) -> None:
         endpoint, other = add_endpoint(store, name="crm"), add_endpoint(store, name="other")
