@@ -53,8 +53,9 @@ def _is_folder(path: Path) -> bool:
 
 
 def _make_file(path: Path) -> None:
-    made = [folder for folder in path.parents if not folder.exists()]
+    made: list[Path] = []
     try:
+        made = [folder for folder in path.parents if not folder.exists()]
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite gives its side files the mode of the store.
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
