@@ -11,7 +11,9 @@ from console.store.sqlite.rows import ENDPOINT_COLUMNS, OPERATION_COLUMNS, endpo
 _LINE = """
 SELECT order_key IS NOT NULL, operation, (
     SELECT min(o.id) FROM deliveries o WHERE o.endpoint = d.endpoint AND o.order_key = d.order_key
-      AND o.order_key IS NOT NULL AND o.state IN ('pending', 'sending', 'failed'))
+      AND o.order_key IS NOT NULL AND o.state IN ('pending', 'sending', 'failed')), (
+    SELECT min(o.id) FROM deliveries o WHERE o.endpoint = d.endpoint AND o.order_key = d.order_key
+      AND o.state = 'sending' AND o.order_key IS NOT NULL AND o.state IN ('pending', 'sending', 'failed'))
 FROM deliveries d WHERE d.id = ?
 """
 _OPERATION = f"SELECT {OPERATION_COLUMNS} FROM operations WHERE id = ?"
@@ -31,11 +33,13 @@ class ExplainingQueries(Queries):
         row = self._connection.row(_LINE, (delivery_id,))
         if row is None:
             return Standing()
-        in_line, operation, head = row
+        in_line, operation, head, sending = row
+        # A head waits too: for one of its line that was on the wire when it came back.
+        first = sending if head == delivery_id else head
         moved_by = None if operation is None else self._connection.row(_OPERATION, (operation,))
         return Standing(
             in_line=bool(in_line),
-            blocked_by=DeliveryId(head) if head is not None and head != delivery_id else None,
+            blocked_by=DeliveryId(first) if first is not None and first != delivery_id else None,
             moved_by=None if moved_by is None else operation_of(moved_by),
             retry_after_s=self._asked_for(delivery_id),
         )
