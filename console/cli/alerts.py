@@ -258,7 +258,7 @@ def _firing(alert: Alert) -> Record:
 def _print(rules: Sequence[AlertRule], firing: Sequence[Alert], now_ms: int) -> None:
     from console.cli.table import Cell, Column, print_table
     from console.domain.alerts import duration_words
-    from console.ui.format import age, countdown
+    from console.ui.format import countdown, duration
 
     columns = (
         Column(title="ID", right=True),
@@ -277,4 +277,4 @@ def _print(rules: Sequence[AlertRule], firing: Sequence[Alert], now_ms: int) -> 
         rows.append([str(rule.id), state, name, rule.spec.words, duration_words(rule.spec.for_s)])
     print_table(columns, rows)
     for alert in firing:
-        say(f"{paint('FIRING', 'error')}  {clean(alert.words)}, {age(now_ms, alert.since_ms)}")
+        say(f"{paint('FIRING', 'error')}  {clean(alert.words)}, for {duration(now_ms - alert.since_ms)}")

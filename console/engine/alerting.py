@@ -1,15 +1,17 @@
 """The rules of alerts are looked at beside the deliveries."""
 
 import asyncio
+from functools import partial
 
 from structlog.typing import FilteringBoundLogger
 
-from console.domain.alerts import AlertChange, AlertKind, AlertReading, AlertSpec, Breach, Hysteresis
+from console.domain.alerts import Alert, AlertChange, AlertKind, AlertReading, AlertSpec, Breach, Hysteresis
 from console.domain.clock import Clock
 from console.domain.errors import FencedError, StoreError
 from console.domain.status import EngineStatus
 from console.engine.aside import Aside
 from console.engine.writer import Writer
+from console.store.protocol import Store
 
 EVERY_S = 1.0
 REST = 50
@@ -74,8 +76,11 @@ class Alerter:
             await self._writer.do(lambda store: store.refresh_alerts(values))
 
     async def _record(self, changes: list[AlertChange], now_ms: int) -> None:
-        for alert in await self._writer.do(lambda store: store.record_alerts(changes, now_ms)):
-            self._log.warning("alert", rule=alert.rule.id, says=alert.words)
+        fired, over = await self._writer.do(partial(_record, changes, now_ms))
+        for alert in fired:
+            self._log.warning("alert fired", rule=alert.rule.id, says=alert.words)
+        for alert in over:
+            self._log.info("alert resolved", rule=alert.rule.id, says=alert.words)
 
     def _gone_ms(self, now_ms: int, now_s: float) -> int:
         """For how long nobody lived until now: since the last look, or since the last beat of an engine that died.
@@ -95,6 +100,12 @@ def _gone(reading: AlertReading, gone_ms: int, now_ms: int) -> list[AlertChange]
             changes.append(AlertChange(key=key, breach=breach, since_ms=since_ms))
             changes.append(AlertChange(key=key, breach=None, since_ms=now_ms))
     return changes
+
+
+def _record(changes: list[AlertChange], now_ms: int, store: Store) -> tuple[list[Alert], list[Alert]]:
+    """What fired, and what is over."""
+    fired = store.record_alerts([change for change in changes if change.breach is not None], now_ms)
+    return fired, store.record_alerts([change for change in changes if change.breach is None], now_ms)
 
 
 def _stalled(spec: AlertSpec, gone_ms: int) -> bool:

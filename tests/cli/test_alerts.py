@@ -95,6 +95,6 @@ def test_what_fires_is_said(console: CommandLine, store: Store) -> None:
     store.record_alerts([change], now())
     out = console("alerts", "list").out
     assert "FIRING (1)" in out
-    assert "FIRING  billing: a due delivery has waited 11m40s, 11m40s ago" in out
+    assert "FIRING  billing: a due delivery has waited 11m40s, for 11m4" in out
     (firing,) = console("alerts", "list", "--json").records[1]["firing"]
     assert firing["endpoint"] == endpoint.id

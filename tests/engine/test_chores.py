@@ -119,10 +119,11 @@ async def test_a_rule_fires_and_is_over(rig: Rig) -> None:
         (alert,) = await rig.until(rig.store.alerts)
         assert (alert.rule.id, alert.words) == (rule.id, "crm: tripped")
         rig.store.set_endpoint_state(endpoint.id, EndpointState.ACTIVE, None, rig.clock.now_ms())
-        await rig.until(lambda: not rig.store.alerts())
+        await rig.until(lambda: rig.lines.named("alert resolved"))
+    assert rig.store.alerts() == []
     types = [row.type for row in rig.store.events(EventFilter(), limit=9)]
     assert types == ["webhook.alert.resolved", "webhook.alert.fired"]
-    assert rig.lines.named("alert")[0]["says"] == "crm: tripped"
+    assert [line["says"] for line in rig.lines.named("alert fired")] == ["crm: tripped"]
 
 
 async def test_what_fired_before_a_restart_goes_on_and_ends(rig: Rig) -> None:
