@@ -24,6 +24,7 @@ class EngineProcess:
         log: where its stderr goes; None: nowhere.
         arguments: more flags of `serve`.
         environment: the whole of it; None: that of this process.
+        wait: until it holds the store.
     """
 
     def __init__(
@@ -33,9 +34,11 @@ class EngineProcess:
         log: Path | None = None,
         arguments: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
+        wait: bool = True,
     ) -> None:
         self._store, self._log, self._arguments = store, log, arguments
         self._environment = environment
+        self._wait = wait
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -61,7 +64,8 @@ class EngineProcess:
                 start_new_session=True,
             )
         try:
-            self._wait_until_alive()
+            if self._wait:
+                self._wait_until_alive()
         except BaseException:
             self.__exit__(None, None, None)
             raise

@@ -2,7 +2,7 @@
 
 Rounds alternate: the bare transport, the engine, BullMQ; one receiver, one payload, as many in flight. The engine has
 fsynced every attempt; Redis fsyncs its log once a second (`appendfsync everysec`), so a power cut costs it a second's
-worth of jobs. Needs redis-server, node and npm; the node packages are put into a temporary folder. Prints one JSON object.
+worth of jobs. Needs redis-server, node and npm; the node packages go into a temporary folder. Prints one JSON object.
 """
 
 import argparse
