@@ -78,7 +78,8 @@ def edit(
 ) -> int:
     """Change how long ended deliveries are kept, counted from their end. A running engine follows within a minute.
 
-    Above --max-size the oldest ended deliveries go first, whatever their age. Keeping less than before asks first.
+    Above --max-size the oldest ended deliveries go first, but none that ended in the last ten minutes. Keeping less
+    than before asks first.
     """
     given = (delivered_s, failed_s, cancelled_s, bodies_s, max_size_bytes)
     changes: dict[str, Any] = {name: value for name, value in zip(_SETTINGS, given, strict=True) if value is not None}

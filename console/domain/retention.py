@@ -12,6 +12,9 @@ ENDED = (DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.CANCELLED)
 """The states that age; what is pending or being sent is never deleted."""
 
 LEAST_S = 60.0
+YOUNGEST_S = 600.0
+"""Size alone deletes nothing younger: a producer that sends an event again must find that its id is known."""
+
 LEAST_SIZE_BYTES = 16 * 1024 * 1024
 _LONGEST_S = 100 * 365 * DAY_S
 _UNITS = {"k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
@@ -39,7 +42,7 @@ class Retention:
     bodies_s: float = 0.0
     """Requests and answers may go earlier than their attempts; 0: they go with them."""
     max_size_bytes: int = 0
-    """Above this the oldest ended deliveries go first, whatever their age."""
+    """Above this the oldest ended deliveries go first, but none that ended in the last ten minutes."""
 
     def age_s(self, state: DeliveryState) -> float:
         """How long a delivery that ended in this state is kept; 0: for ever."""
@@ -136,8 +139,8 @@ def cutoffs(retention: Retention, now_ms: int, *, too_large: bool = False) -> Cu
         return now_ms - round(age_s * 1000)
 
     if too_large:
-        everything = tuple((state, now_ms + 1) for state in ENDED)
-        return Cutoffs(by_state=everything, unwanted_ms=now_ms + 1, bodies_ms=None)
+        at_ms = before(YOUNGEST_S)
+        return Cutoffs(by_state=tuple((state, at_ms) for state in ENDED), unwanted_ms=at_ms, bodies_ms=None)
     return Cutoffs(
         by_state=tuple((state, before(age)) for state in ENDED if (age := retention.age_s(state))),
         unwanted_ms=before(retention.delivered_s) if retention.delivered_s else None,
