@@ -10,6 +10,7 @@ from console.domain.event import Event
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId
 from console.domain.outcome import Cause
 from console.domain.policy import DeliveryPolicy
+from console.domain.why import Standing
 from console.ui.explain import (
     Circumstances,
     explain_attempt,
@@ -154,6 +155,13 @@ def test_held_says_since_when_by_whom_and_why() -> None:
     assert said.next == "It is sent when the endpoint is resumed."
 
 
+def test_in_line_says_for_whom() -> None:
+    delivery = make_delivery(blocked=True, next_attempt_at_ms=None)
+    said = explain_delivery(delivery, [], around(standing=Standing(blocked_by=DeliveryId(51))), NOW)
+    assert said.what == "Waits for dlv_00001k, which is first in order."
+    assert delivery_mark(delivery) == ("≡ in line", "warning")
+
+
 def test_sending_and_orphaned() -> None:
     current = make_attempt(number=2, ended_at_ms=None, status=None, cause=None, started_at_ms=NOW - 2000)
     delivery = make_delivery(state=DeliveryState.SENDING, attempts=2)
@@ -210,5 +218,5 @@ def test_why_not_owed() -> None:
         not_owed(event, make_endpoint(types=("invoice.*", "payment.failed")))
         == "wants invoice.*, payment.failed, not lead.new"
     )
-    assert not_owed(event, make_endpoint(created_at_ms=NOW)) .startswith("was added 10m after the event was accepted (")
+    assert not_owed(event, make_endpoint(created_at_ms=NOW)).startswith("was added 10m after the event was accepted (")
     assert "did not when" in not_owed(event, make_endpoint())

@@ -26,6 +26,8 @@ RETRYING: Cell = ("↻ retrying", "warning")
 """Pending, after a try that failed."""
 HELD: Cell = ("‖ held", "warning")
 """Pending, at an endpoint that is not active."""
+IN_LINE: Cell = ("≡ in line", "warning")
+"""Pending, and another is first in order."""
 NOT_OWED: Cell = ("· not owed", "muted")
 
 ENDPOINT_MARKS: Mapping[EndpointState, Cell] = {
@@ -42,6 +44,7 @@ SIGNS: tuple[tuple[Cell, str], ...] = (
     (ENDPOINT_MARKS[EndpointState.DISABLED], "it said 410 Gone, or failed for days"),
     (DELIVERY_MARKS[DeliveryState.PENDING], "waits for its first try"),
     (HELD, "waits for its endpoint to be resumed"),
+    (IN_LINE, "waits for the one that is first in order"),
     (DELIVERY_MARKS[DeliveryState.SENDING], "the request is under way"),
     (RETRYING, "failed, and is tried again by itself"),
     (DELIVERY_MARKS[DeliveryState.DELIVERED], "the receiver took it"),
@@ -58,6 +61,8 @@ def delivery_mark(delivery: Delivery) -> Cell:
         return DELIVERY_MARKS[delivery.state]
     if delivery.held:
         return HELD
+    if delivery.blocked:
+        return IN_LINE
     return RETRYING if delivery.attempts else DELIVERY_MARKS[delivery.state]
 
 
