@@ -23,8 +23,8 @@ PIECE_S = 0.005
 """How long one piece of deletion may hold the write lock."""
 SMALLEST_PIECE, LARGEST_PIECE = 10, 200
 """Deliveries in one piece."""
-_SHARE, _SHARE_BEHIND = 0.05, 0.2
-"""Of the write lock's time: what deletion takes, and what it takes when much has been waiting for it."""
+_SHARE, _SHARE_BEHIND = 0.1, 0.3
+"""Of the time of the connection that writes: what deletion takes, and what it takes when it is behind."""
 BEHIND_AFTER_S = 60.0
 """A sweep that takes longer is behind."""
 
