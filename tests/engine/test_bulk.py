@@ -1,6 +1,7 @@
 """Bulk operations beside deliveries: the engine carries them on, whoever began them, and goes on after a death."""
 
 import asyncio
+from contextlib import closing
 
 import pytest
 
@@ -26,7 +27,8 @@ def leave_failed(rig: Rig, url: str, count: int) -> None:
     """So many failed deliveries, left by an engine that is gone."""
     rig.add(url, policy={"schedule_s": (0.0,), "breaker": BreakerPolicy(enabled=False)})
     rig.send(count)
-    attempt_all(rig.store, start_engine(rig.store), failed(), now_ms=rig.clock.now_ms() + 1, limit=10_000)
+    with closing(open_store(rig.store.path)) as gone:
+        attempt_all(gone, start_engine(gone), failed(), now_ms=rig.clock.now_ms() + 1, limit=10_000)
     assert len(rig.deliveries(FAILED)) == count
 
 

@@ -35,9 +35,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
         now_ms = SystemClock().now_ms()
         endpoint = add_endpoint(store, name="billing", now_ms=now_ms)
         store.accept([make_event() for _ in range(TOTAL)], now_ms)
-        epoch = start_engine(store, now_ms=now_ms)
-        attempt_all(store, epoch, failed(), now_ms=now_ms, limit=TOTAL)
-        store.release(epoch=epoch, now_ms=now_ms)
+        with closing(open_store(store.path)) as gone:
+            epoch = start_engine(gone, now_ms=now_ms)
+            attempt_all(gone, epoch, failed(), now_ms=now_ms, limit=TOTAL)
+            gone.release(epoch=epoch, now_ms=now_ms)
         store.set_endpoint_state(endpoint.id, EndpointState.PAUSED, None, now_ms)
         yield store
 
