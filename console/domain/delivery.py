@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from console.domain.breaker import Sign, sign_of
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId
 from console.domain.outcome import Cause, Failure, Headers, Outcome, Response
 from console.domain.policy import DeliveryPolicy
@@ -97,7 +98,10 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
+    """Taken by the receiver. `disable_endpoint`: which said with it that it wants no more."""
+
     status: int
+    disable_endpoint: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +113,8 @@ class Retry:
     detail: str
     at_ms: int
     why: str
+    uncharged: bool = False
+    """The try costs the schedule nothing, and one that an operator asked for is still asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +150,28 @@ def cause_of(outcome: Outcome) -> Cause | None:
             assert_never(never)
 
 
+WANTS_NO_MORE = "the receiver wants no more (webhook-delivery: disable)"
+_PUT_BACK = "the endpoint is still tripped: this probe costs the schedule nothing"
+
+
+def word_of_receiver(headers: Headers) -> str | None:
+    """What a receiver says of deliveries to it in its answer: `disable` or `abort-message`; None: nothing known."""
+    for name, value in headers:
+        if name.lower() == "webhook-delivery":
+            word = value.strip().lower()
+            return word if word in ("disable", "abort-message") else None
+    return None
+
+
 def judge(
-    outcome: Outcome, *, policy: DeliveryPolicy, step: int, manual: bool, ended_at_ms: int, jitter_unit: float
+    outcome: Outcome,
+    *,
+    policy: DeliveryPolicy,
+    step: int,
+    manual: bool,
+    ended_at_ms: int,
+    jitter_unit: float,
+    probe: bool = False,
 ) -> Verdict:
     """What an attempt's outcome does to its delivery.
 
@@ -156,20 +182,29 @@ def judge(
         step: tries charged to the schedule, this one included when it is not manual.
         ended_at_ms: epoch ms.
         jitter_unit: a random number in [0, 1).
+        probe: the endpoint is tripped: a failure that says it still is ill puts the delivery back as it was.
     """
     cause = cause_of(outcome)
     status = outcome.status if isinstance(outcome, Response) else None
+    word = word_of_receiver(outcome.headers) if policy.obey_receiver and isinstance(outcome, Response) else None
     if cause is None:
         assert status is not None
-        return Delivered(status=status)
+        return Delivered(status=status, disable_endpoint=word == "disable")
     detail = outcome.detail if isinstance(outcome, Failure) else f"HTTP {status}"
     if cause is Cause.GONE:
         return Failed(cause=cause, status=status, detail=detail, why="410 Gone", disable_endpoint=True)
+    if word == "disable":
+        return Failed(cause=cause, status=status, detail=detail, why=WANTS_NO_MORE, disable_endpoint=True)
+    if word == "abort-message":
+        why = "the receiver does not want this event (webhook-delivery: abort-message)"
+        return Failed(cause=cause, status=status, detail=detail, why=why)
     asked = None
     if isinstance(outcome, Response):
         if outcome.status in policy.permanent_statuses:
             return Failed(cause=cause, status=status, detail=detail, why=f"{outcome.status} is permanent by its policy")
         asked = retry_after_s(outcome.status, {k.lower(): v for k, v in outcome.headers}, ended_at_ms)
+    if probe and sign_of(cause, status) is not Sign.WELL:
+        return Retry(cause=cause, status=status, detail=detail, at_ms=ended_at_ms, why=_PUT_BACK, uncharged=True)
     # After a manual try made before the schedule's first, that first try is still owed: after the schedule's second
     # wait when there is one, since the first is mostly none at all and would hit a receiver that has just failed.
     charged = max(step, 1) if manual and len(policy.schedule_s) > 1 else step

@@ -16,6 +16,8 @@ class OperationKind(StrEnum):
     ENDPOINT_PAUSE = "endpoint_pause"
     ENDPOINT_RESUME = "endpoint_resume"
     ENDPOINT_REMOVE = "endpoint_remove"
+    ENDPOINT_TRIP = "endpoint_trip"
+    ENDPOINT_RECOVER = "endpoint_recover"
     ENDPOINT_DISABLE = "endpoint_disable"
     ENDPOINT_TEST = "endpoint_test"
     DEFAULTS_EDIT = "defaults_edit"

@@ -22,6 +22,8 @@ class Claimed:
     payload: bytes
     ordered: bool = False
     """It is the head of its order key: what follows waits for its end."""
+    probe: bool = False
+    """Its endpoint is tripped, and what comes of it says whether it still is."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,13 +6,14 @@ cursor open. Times are parameters.
 All methods raise StoreError when the store cannot be read or written.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
 from console.domain.alerts import Alert, AlertChange, AlertKey, AlertReading, AlertRule, AlertRuleId, AlertSpec
 from console.domain.backup import Backup
+from console.domain.breaker import HealthChange
 from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
 from console.domain.diagnosis import LogPin, StoreFacts
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
@@ -266,6 +267,19 @@ class EngineStore(Protocol):
     def complete(self, completed: Sequence[Completed], *, epoch: int) -> int:
         """Record attempts, move their deliveries and count them, all at once. Returns how many counted: a delivery
         that is no longer this attempt's is left alone."""
+        ...
+
+    def change_health(self, changes: Sequence[HealthChange], *, epoch: int, now_ms: int) -> None:
+        """Trip endpoints, or note what came of probes. What an operator did before wins: only one that is active is
+        tripped, only one that is tripped recovers. A change of state is told in the audit log and as an event."""
+        ...
+
+    def disable_failing(self, after_ms: Mapping[int, int], *, epoch: int, now_ms: int) -> list[int]:
+        """Disable those of these endpoints (by number) that have done nothing but fail for so long. Returns them."""
+        ...
+
+    def end_pace(self, endpoint_seqs: Iterable[int], *, epoch: int) -> None:
+        """The backlogs that were drained at a pace are gone."""
         ...
 
     def next_due(self, endpoint_seqs: Iterable[int]) -> dict[int, int]:

@@ -51,7 +51,7 @@ UPDATE endpoints SET name = ?, url = ?, types = ?, secrets = ?, policy = ?, vers
 WHERE id = ? AND removed_at IS NULL
 """
 _SET_STATE = """
-UPDATE endpoints SET state = ?, state_reason = ?, state_since = ?, version = version + 1
+UPDATE endpoints SET state = ?, state_reason = ?, state_since = ?, probe_at = NULL, trips = 0, version = version + 1
 WHERE id = ? AND removed_at IS NULL
 """
 _SET_PACE = "UPDATE endpoints SET pace = ?, version = version + 1 WHERE id = ? AND removed_at IS NULL"

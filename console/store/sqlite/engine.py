@@ -12,13 +12,12 @@ from console.domain.delivery import Delivered, Failed, Retry
 from console.domain.endpoint import Endpoint
 from console.domain.errors import FencedError
 from console.domain.ids import AttemptId, DeliveryId, EventId
-from console.domain.operation import OperationKind
 from console.domain.ordering import BLOCKED_AT_MS
 from console.domain.outcome import PLAIN_WORDS, Cause
 from console.domain.rates import MINUTE, SECOND, SECONDS_KEPT_S
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
 from console.store.sqlite import counting, nudging, ordering
-from console.store.sqlite.base import Queries
+from console.store.sqlite.health import HealthQueries
 from console.store.sqlite.policies import policy_of, read_policy
 from console.store.sqlite.rows import ENDPOINT_COLUMNS, endpoint_of, headers_text
 from console.store.sqlite.times import note_clock
@@ -92,14 +91,6 @@ _STILL_OPEN = """
 SELECT a.id FROM json_each(?) picked JOIN attempts a ON a.id = picked.value JOIN deliveries d ON d.id = a.delivery
 WHERE a.ended_at IS NULL AND d.attempts = a.number AND d.lease = ?
 """
-_DISABLE = """
-UPDATE endpoints SET state = 'disabled', state_reason = ?, state_since = ?, version = version + 1
-WHERE seq = ? AND state <> 'disabled' AND removed_at IS NULL RETURNING name
-"""
-_LOG_OPERATION = """
-INSERT INTO operations (kind, actor, target, reason, started_at, finished_at, done, result)
-VALUES (?, 'engine', ?, ?, ?, ?, 1, 'disabled')
-"""
 
 _NEXT_DUE = f"""
 SELECT seq, (SELECT min(next_attempt_at) FROM deliveries INDEXED BY deliveries_due
@@ -131,7 +122,7 @@ _read_ids = msgspec.json.Decoder(list[int]).decode
 _read_claims = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int, int, str, str, int]]).decode
 
 
-class EngineQueries(Queries):
+class EngineQueries(HealthQueries):
     def take_over(self, *, pid: int, host: str, version: str, now_ms: int) -> int:
         # Only the engine checkpoints: two that do at once are what costs time, and once cost data.
         self._connection.run(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
@@ -231,9 +222,7 @@ class EngineQueries(Queries):
             self._connection.run_rows(_INSERT_EXCHANGE, [row for c in completed if (row := _exchange_row(c))])
             self._count(completed)
             self._keep_order(completed)
-            for c in completed:
-                if isinstance(c.verdict, Failed) and c.verdict.disable_endpoint:
-                    self._disable(c.claimed.endpoint_seq, c.verdict.why, c.ended_at_ms)
+            self._heed(completed)
             return moved
 
     def _just_moved(self, completed: Sequence[Completed], epoch: int) -> list[Completed]:
@@ -263,12 +252,6 @@ class EngineQueries(Queries):
             counts.add(endpoint=endpoint, ended_at_ms=c.ended_at_ms, total_ms=c.total_ms, cause=cause, detail=detail)
         counting.move(self._connection, moves)
         counts.write(self._connection)
-
-    def _disable(self, endpoint: int, why: str, now_ms: int) -> None:
-        name = self._connection.value(_DISABLE, (why, now_ms, endpoint))
-        if name is not None:
-            self._connection.run(_LOG_OPERATION, (OperationKind.ENDPOINT_DISABLE, name, why, now_ms, now_ms))
-            nudging.settings_changed(self._connection, endpoint)
 
     def next_due(self, endpoint_seqs: Iterable[int]) -> dict[int, int]:
         return dict(self._connection.rows(_NEXT_DUE, (json.dumps(list(endpoint_seqs)),)))

@@ -8,14 +8,12 @@ from console.store.sqlite.endpoints import EndpointQueries
 from console.store.sqlite.engine import EngineQueries
 from console.store.sqlite.examining import ExaminingQueries
 from console.store.sqlite.explaining import ExplainingQueries
-from console.store.sqlite.intake import IntakeQueries
 from console.store.sqlite.reading import ReadingQueries
 from console.store.sqlite.steering import SteeringQueries
 
 
 class SqliteStore(
     AlertingQueries,
-    IntakeQueries,
     EndpointQueries,
     ReadingQueries,
     SteeringQueries,
