@@ -28,6 +28,7 @@ from tests.bench.machine import load_1m, machine, spread
 from tests.engine_process import EngineProcess
 from tests.factories import make_spec
 
+_SETTLE_S = 20.0
 DAY_MS = 24 * 3600 * 1000
 _EVENTS = "INSERT INTO events VALUES (?, ?, 'bench.event', ?, ?, 'cli')"
 _DELIVERIES = """
@@ -107,7 +108,11 @@ def _backups(path: Path, copy: Path, until: threading.Event) -> list[dict[str, A
 
 
 def _arrivals(store: Store, options: argparse.Namespace, body: bytes) -> Accepted:
-    return arrive(store, rate_per_s=options.rate, seconds=options.seconds, body=body)
+    accepted = arrive(store, rate_per_s=options.rate, seconds=options.seconds, body=body)
+    give_up_s = time.monotonic() + _SETTLE_S
+    while any(gauge.pending or gauge.sending for gauge in store.gauges().values()) and time.monotonic() < give_up_s:
+        time.sleep(0.05)
+    return accepted
 
 
 def run(folder: Path, options: argparse.Namespace, body: bytes) -> dict[str, Any]:
