@@ -16,6 +16,9 @@ STALE_WITHIN_S = 1.0
 """A kept-alive connection that the receiver had closed gives itself away in one round trip. What breaks later broke
 while the receiver worked on the request, and is a failure of the attempt."""
 
+APART_S = 600.0
+"""How long an origin is kept apart after an attempt that timed out while it was waited for: see the default adapter."""
+
 MAX_ORIGINS = 512
 """Clients kept, one by origin and address. One costs 4 to 8 ms to make and some 135 KB to hold."""
 

@@ -13,6 +13,11 @@ request's total timeout at the latest. A cancelled request may therefore still a
 
 `first_byte_ms` includes the first 16 KiB of the body, which pyreqwest reads together with the head.
 
+One thread does the work of all requests, and a receiver that pours informational answers (100, 103) keeps hyper busy
+for half a second at a time, measured, while all others wait. So an origin whose answer did not come in time is kept
+apart: for APART_S its requests run on a second thread. The first such attempt is still felt by all, and so is a
+receiver that pours and then answers in time.
+
 HTTP/2 is spoken where an https receiver chooses it in the handshake (ALPN) and the profile allows it.
 
 Behind a proxy the address that is checked and pinned is the proxy's. The proxy resolves the receiver's name, so the
@@ -41,6 +46,7 @@ from console.domain.outcome import (
 )
 from console.engine.transport.guard import Addresses, AddressGuard, Refusal
 from console.engine.transport.limits import (
+    APART_S,
     MAX_ADDRESSES_TRIED,
     MAX_ORIGINS,
     READ_LIMIT_BYTES,
@@ -145,6 +151,8 @@ class PyreqwestTransport:
             return await self._exchange(origin, origin.client, request, target, address, started_s)
         except DetailedPyreqwestError as error:
             cause, detail = classify(error)
+            if cause is Cause.TIMEOUT_READ:
+                self._keep_apart(target, route, address, request)
             stale = reused and closed_unanswered(error) and self._now_s() - now_s < STALE_WITHIN_S
         except ValueError as error:
             return self._failure(started_s, Cause.PROTOCOL, f"the request cannot be sent: {error}", address)
@@ -239,14 +247,26 @@ class PyreqwestTransport:
         connect_s = _connect_s(request)
         key = (target.scheme, target.host, target.port, address, connect_s, route)
         origin = self._origins.get(key)
-        if origin is None:
-            if len(self._origins) >= MAX_ORIGINS:
+        if origin is None or (origin.apart_until_s and now_s >= origin.apart_until_s):
+            if origin is None and len(self._origins) >= MAX_ORIGINS:
                 # Dropped, not closed: requests in flight hold on to what they need, and the pool goes with the last.
                 del self._origins[min(self._origins, key=lambda known: self._origins[known].used_s)]
             client = build_client(target, address, route, connect_s, roots=self._roots)
             origin = self._origins[key] = Origin(client)
         origin.used_s = now_s
         return origin
+
+    def _keep_apart(self, target: Target, route: Route, address: str, request: Request) -> None:
+        """From now on, and for APART_S after the last timeout. Those in flight stay where they are."""
+        now_s = self._now_s()
+        origin = self._origin(target, route, address, request, now_s)
+        if not origin.apart_until_s:
+            connect_s = _connect_s(request)
+            key = (target.scheme, target.host, target.port, address, connect_s, route)
+            client = build_client(target, address, route, connect_s, roots=self._roots, apart=True)
+            origin = self._origins[key] = Origin(client)
+            origin.used_s = now_s
+        origin.apart_until_s = now_s + APART_S
 
 
 def _connect_s(request: Request) -> float:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
+from pyreqwest import runtime
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.http import Url
 from pyreqwest.proxy import ProxyBuilder
@@ -15,6 +16,9 @@ from console.engine.transport.limits import (
     POOL_MAX_IDLE,
 )
 from console.engine.transport.profiles import Proxy, Route
+
+# The library's second runtime serves the origins that are kept apart, and takes no more than one thread for it.
+runtime.runtime_worker_threads(1)
 
 _PEM_END = b"-----END CERTIFICATE-----"
 
@@ -41,7 +45,7 @@ class Target:
 class Origin:
     """A client for one origin at one address, and how many of its connections are probably idle."""
 
-    __slots__ = ("client", "fresh", "idle", "idle_until_s", "used_s")
+    __slots__ = ("apart_until_s", "client", "fresh", "idle", "idle_until_s", "used_s")
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -50,6 +54,8 @@ class Origin:
         self.idle = 0
         self.idle_until_s = 0.0
         self.used_s = 0.0
+        self.apart_until_s = 0.0
+        """When its time apart is over; 0 when it is not apart."""
 
     def take_idle(self, now_s: float) -> bool:
         """Whether a request sent now goes over a kept-alive connection, as far as can be known."""
@@ -75,10 +81,12 @@ def build_client(
     *,
     roots: tuple[bytes, ...] = (),
     keep: int = POOL_MAX_IDLE,
+    apart: bool = False,
 ) -> Client:
     """A client that connects to `address` only: the target's, or its proxy's when the route has one.
 
-    `keep` is how many idle connections it holds on to, `roots` is trusted beside the machine's.
+    `keep` is how many idle connections it holds on to, `roots` is trusted beside the machine's, `apart` gives it
+    to the second thread.
     Raises pyreqwest's BuilderError or ValueError when the library takes the route's certificate for unusable.
     """
     builder = (
@@ -95,6 +103,8 @@ def build_client(
         .pool_idle_timeout(timedelta(seconds=POOL_IDLE_S))
         .pool_max_idle_per_host(keep)
     )
+    # Said each time: left out, a client goes to the second runtime once there is one.
+    builder = builder.runtime_multithreaded(apart)
     builder = _with_http2(builder) if route.http2 and target.scheme == "https" else builder.http1_only()
     for certificate in roots:
         builder = builder.add_root_certificate_pem(certificate)

@@ -5,7 +5,9 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import Awaitable, Callable
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
 
 WELL = b"HTTP/1.1 202 Accepted\r\ncontent-length: 4\r\n\r\nwell"
@@ -167,3 +169,30 @@ def answers_with(data: bytes, *, then: str = "keeps") -> Misdeed:
                 await wire.wait_until_left()
 
     return misdeed
+
+
+_POURER = """
+import contextlib, socket, threading
+server = socket.create_server(("127.0.0.1", 0))
+print(server.getsockname()[1], flush=True)
+
+def pour(connection):
+    with contextlib.suppress(OSError):
+        connection.recv(65536)
+        while True:
+            connection.sendall(b"HTTP/1.1 100 Continue\\r\\n\\r\\n" * 2600)
+
+while True:
+    threading.Thread(target=pour, args=server.accept()[:1], daemon=True).start()
+"""
+
+
+@contextlib.contextmanager
+def pouring_receiver() -> Iterator[str]:
+    """Gives the URL of a receiver that answers with `100 Continue` for ever, as fast as a process of its own can."""
+    with subprocess.Popen([sys.executable, "-c", _POURER], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}/"
+        finally:
+            process.kill()

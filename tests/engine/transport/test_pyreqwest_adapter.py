@@ -1,18 +1,25 @@
 """What only the default adapter does."""
 
 import asyncio
+import statistics
+from collections.abc import Awaitable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyreqwest.client import Client
 
 from console.domain.addresses import AddressPolicy
-from console.domain.clock import SystemClock
-from console.domain.outcome import Cause
+from console.domain.clock import ManualClock, SystemClock
+from console.domain.outcome import Cause, Outcome
 from console.engine.transport import pyreqwest_adapter
 from console.engine.transport.guard import AddressGuard
+from console.engine.transport.limits import APART_S
 from console.engine.transport.pyreqwest_adapter import PyreqwestTransport
+from console.engine.transport.pyreqwest_clients import build_client
 from tests.certificates import Authority
 from tests.engine.transport.conftest import MakeReceiver
+from tests.engine.transport.misbehaving import pouring_receiver
 from tests.engine.transport.requests import answered, failed, make_request
 from tests.receivers import Conversation, answers, hangs, sends
 
@@ -76,4 +83,45 @@ async def test_more_origins_than_clients_are_kept(receiver: MakeReceiver, monkey
     release.set()
     assert answered(await sending).status == 200, "a client dropped in use finishes its request"
     await slow.wait_until_unconnected()
+    await sender.aclose()
+
+
+async def test_a_receiver_that_pours_is_kept_apart(receiver: MakeReceiver) -> None:
+    there = await receiver()
+    sender = PyreqwestTransport(_guard(), clock=SystemClock())
+    with pouring_receiver() as url:
+
+        def pour(total_s: float) -> Awaitable[Outcome]:
+            return sender.send(make_request(url, connect_timeout_s=0.3, total_timeout_s=total_s))
+
+        assert failed(await pour(0.5)).cause is Cause.TIMEOUT_READ
+        pouring = asyncio.gather(pour(4), pour(4))
+        took_ms = [answered(await sender.send(make_request(there.url))).total_ms for _ in range(15)]
+        assert not pouring.done(), "they poured all the while"
+        assert statistics.median(took_ms) < 150, "on one thread with those that pour it is some 500"
+        for outcome in await pouring:
+            assert failed(outcome).cause is Cause.TIMEOUT_READ
+    await sender.aclose()
+
+
+async def test_an_origin_is_kept_apart_for_its_time(receiver: MakeReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[bool] = []
+
+    def build(*arguments: Any, apart: bool = False, **options: Any) -> Client:
+        built.append(apart)
+        return build_client(*arguments, apart=apart, **options)
+
+    monkeypatch.setattr(pyreqwest_adapter, "build_client", build)
+    clock = ManualClock()
+    there = await receiver(hangs)
+    sender = PyreqwestTransport(_guard(), clock=clock)
+    assert failed(await sender.send(make_request(there.url, total_timeout_s=0.2))).cause is Cause.TIMEOUT_READ
+    assert built == [False, True]
+    there.behaviour = answers(200)
+    clock.advance(APART_S - 1)
+    answered(await sender.send(make_request(there.url, total_timeout_s=0.2)))
+    assert built == [False, True]
+    clock.advance(2)
+    answered(await sender.send(make_request(there.url, total_timeout_s=0.2)))
+    assert built == [False, True, False]
     await sender.aclose()
