@@ -138,8 +138,12 @@ class MisbehavingReceiver:
         finally:
             if not writer.is_closing():
                 writer.transport.abort()
-            with contextlib.suppress(Exception):
-                await writer.wait_closed()
+            try:
+                with contextlib.suppress(Exception):
+                    await writer.wait_closed()
+            finally:
+                # Cancelled meanwhile: what was still to be flushed or said goodbye to is not waited for.
+                writer.transport.abort()
             task = asyncio.current_task()
             assert task is not None
             self._open.discard(task)

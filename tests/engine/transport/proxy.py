@@ -147,5 +147,8 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 async def _end(writer: asyncio.StreamWriter) -> None:
     writer.close()
-    with contextlib.suppress(Exception):
-        await writer.wait_closed()
+    try:
+        with contextlib.suppress(Exception):
+            await writer.wait_closed()
+    finally:
+        writer.transport.abort()
