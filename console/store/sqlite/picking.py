@@ -28,6 +28,7 @@ and sorted; those of more are looked for among all attempts."""
 MANY = 50_000
 """What those are taken for that were not counted to the end: gauges know of the fewer, if there are."""
 
+_ALL = 2**62
 _STATES = tuple(DeliveryState)
 _GAUGES = f"SELECT endpoint, {', '.join(_STATES)} FROM gauges WHERE {{where}}"
 _TYPES = """
@@ -116,17 +117,18 @@ class Picking:
 
     # Deliveries
 
-    def deliveries(self, where: DeliveryFilter, *, limit: int, before: DeliveryId | None) -> Pick | None:
-        """None: nothing matches."""
-        stream = self._delivery_stream(where, before)
+    def deliveries(self, where: DeliveryFilter, *, limit: int | None, before: DeliveryId | None) -> Pick | None:
+        """None: nothing matches. Without a limit, all that match."""
+        stream = self._delivery_stream(where, before, whole=limit is None)
         if stream is None:
             return None
         c = filtering.of_deliveries(_beside(where, stream))
         times = Times(self._connection, "deliveries", "id", "created_at")
         _within(c, "deliveries.id", times, where, before=before)
-        return _pick(stream, "deliveries", c, limit=limit)
+        return _pick(stream, "deliveries", c, limit=_ALL if limit is None else limit)
 
-    def _delivery_stream(self, where: DeliveryFilter, before: DeliveryId | None) -> Stream | None:
+    def _delivery_stream(self, where: DeliveryFilter, before: DeliveryId | None, *, whole: bool) -> Stream | None:
+        """`whole`: every row of it will be walked, so that what was not counted to the end is the last choice."""
         if where.ids or where.event_id is not None:
             return Stream("deliveries")
         counts = self.by_endpoint_and_state(where)
@@ -142,7 +144,7 @@ class Picking:
             keyed = f"events.type = a AND {self._events_of(where, before)}"
             events = Stream("events INDEXED BY events_type", keyed=keyed)
             streams.append((self._count(events, keys), replace(_DELIVERIES_BY_TYPE, keyed=keyed, keys=keys)))
-        size, best = min(streams, key=lambda sized: sized[0])
+        size, best = min(streams, key=lambda sized: sized[0] if sized[0] != MANY or not whole else sized[0] * MANY)
         return best if size else None
 
     def _events_of(self, where: DeliveryFilter, before: DeliveryId | None) -> str:

@@ -53,7 +53,6 @@ SELECT p.id, n FROM (
   SELECT endpoint, count(*) AS n FROM ({picked}) CROSS JOIN deliveries d ON d.id = picked GROUP BY endpoint)
 JOIN endpoints p ON p.seq = endpoint ORDER BY p.name
 """
-_ALL = 2**62
 _NAMED_COUNTS = "SELECT p.id, value FROM json_each(?) JOIN endpoints p ON p.seq = CAST(key AS INTEGER) ORDER BY p.name"
 _ATTEMPT_JOINS = (
     "JOIN attempts a ON a.id = picked JOIN deliveries d ON d.id = a.delivery JOIN events e ON e.seq = d.event "
@@ -124,7 +123,7 @@ class ReadingQueries(Queries):
                     counts[endpoint] = counts.get(endpoint, 0) + count
                 rows = self._connection.rows(_NAMED_COUNTS, (json.dumps(counts),))
             else:
-                pick = self._picking.deliveries(where, limit=_ALL, before=None)
+                pick = self._picking.deliveries(where, limit=None, before=None)
                 rows = self._rows(_COUNT, pick)
         return {EndpointId(id_): count for id_, count in rows}
 
