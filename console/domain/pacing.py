@@ -53,7 +53,7 @@ def speed_of(limit_per_s: float | None, pace: Pace | None) -> Speed | None:
         return None if limit_per_s is None else Speed(per_s=limit_per_s, from_per_s=limit_per_s)
     top = pace.per_s if limit_per_s is None else min(pace.per_s, limit_per_s)
     low = min(pace.per_s * RAMP_FROM, top)
-    if not pace.ramp_s or low == top:
+    if pace.ramp_s < 0.001 or low == top:
         return Speed(per_s=top, from_per_s=top)
     climb_s = pace.ramp_s * (top - low) / (pace.per_s * (1 - RAMP_FROM))
     return Speed(per_s=top, from_per_s=low, climb_s=climb_s)
@@ -85,9 +85,9 @@ class Limiter:
         """So many of those taken last did not begin."""
         self._taken -= count
 
-    def next_s(self) -> float:
-        """When one more may begin; in the past when one may now."""
-        return self._since_s + self.speed.elapsed_s(max(0.0, self._taken + 1 - self.burst))
+    def next_s(self, count: int = 1) -> float:
+        """When so many more may begin, no more than a burst; in the past when they may now."""
+        return self._since_s + self.speed.elapsed_s(max(0.0, self._taken + count - self.burst))
 
     def debt(self, now_s: float) -> float:
         """How far what was taken is ahead of the speed, in requests."""

@@ -119,7 +119,7 @@ class Dispatcher:
         )
 
     def _verdict(self, outcome: Outcome, claimed: Claimed, endpoint: Endpoint, ended_ms: int) -> Verdict:
-        if isinstance(outcome, Response) and cause_of(outcome) is None:
+        if isinstance(outcome, Response) and not endpoint.policy.obey_receiver and cause_of(outcome) is None:
             return _delivered(outcome.status)
         verdict = judge(
             outcome,
@@ -128,6 +128,7 @@ class Dispatcher:
             manual=claimed.manual,
             ended_at_ms=ended_ms,
             jitter_unit=self._random.random(),
+            probe=claimed.probe,
         )
         if isinstance(verdict, Retry) and verdict.cause is Cause.UNKNOWN_OUTCOME:
             # Not the receiver's fault: no reason to wait.
@@ -137,6 +138,7 @@ class Dispatcher:
                 detail=verdict.detail,
                 at_ms=ended_ms,
                 why="the engine stopped before the answer came",
+                uncharged=verdict.uncharged,
             )
         return verdict
 

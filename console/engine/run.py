@@ -142,7 +142,7 @@ async def _deliver(
         reader=reader,
         writer=writer,
         dispatcher=Dispatcher(transport, clock=clock, random=Random(), keys=settings.keys),
-        schedule=Schedule(settings.max_in_flight),
+        schedule=Schedule(settings.max_in_flight, clock),
         clock=clock,
         epoch=epoch,
         drain_s=settings.drain_s,

@@ -7,12 +7,16 @@ from typing import Any
 
 from structlog.typing import FilteringBoundLogger
 
+from console.domain.breaker import ProbeSucceeded, Tripped
 from console.domain.clock import Clock
 from console.domain.delivery import Delivered, Failed
+from console.domain.endpoint import Endpoint
 from console.domain.errors import FencedError, StoreError
+from console.domain.policy import Ordering
 from console.domain.status import HEARTBEAT_S
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges
 from console.engine.dispatcher import Dispatcher, describe_failure
+from console.engine.health import Health
 from console.engine.schedule import Schedule
 from console.engine.sealed import Holds
 from console.engine.senders import Senders
@@ -48,6 +52,8 @@ class _Turn:
 
     claimed: list[Claimed]
     due: dict[int, int]
+    changed: set[int]
+    """Endpoints (by number) whose state or pace it changed."""
 
 
 class Supervisor:
@@ -80,6 +86,9 @@ class Supervisor:
         self._stopping = asyncio.Event()
         self._owed: set[int] = set()
         self._completed: list[Completed] = []
+        self._noted = 0
+        """So many of those, the first, are noted already: they could not be recorded."""
+        self._health = Health(schedule.endpoint, clock)
         self._senders = Senders(self._send)
         self._nudge = 0
 
@@ -118,7 +127,7 @@ class Supervisor:
         """Everything the store holds now. The nudge is read first: what comes after it is looked at again."""
         self._nudge = self._reader.newest_nudge()
         for endpoint in self._reader.endpoints():
-            self._schedule.put(self._holds.look(endpoint))
+            self._take(endpoint)
             self._owed.add(endpoint.seq)
         self._work.set()
         self._stop_if_asked()  # perhaps while the work of a dead engine was recovered
@@ -148,14 +157,25 @@ class Supervisor:
                 busy_until_s = now_s + BUSY_FOR_S
                 self._work.set()
 
-    def _apply(self, nudges: Nudges) -> None:
-        for seq in nudges.settings:
+    def _take(self, endpoint: Endpoint) -> None:
+        """An endpoint is new or has changed."""
+        taken = self._holds.look(endpoint)
+        self._schedule.put(taken)
+        self._health.look(taken)
+
+    def _look_at(self, seqs: Iterable[int]) -> None:
+        """Take these endpoints as the store has them now."""
+        for seq in seqs:
             endpoint = self._reader.endpoint_at(seq)
             if endpoint is None:
                 self._schedule.drop(seq)
                 self._dispatcher.forget(seq)
+                self._health.forget(seq)
             else:
-                self._schedule.put(self._holds.look(endpoint))
+                self._take(endpoint)
+
+    def _apply(self, nudges: Nudges) -> None:
+        self._look_at(nudges.settings)
         self._owed |= nudges.settings | nudges.owed
         if nudges.stop:
             self._stop_if_asked()
@@ -219,8 +239,11 @@ class Supervisor:
         wait_s = LOOK_AGAIN_S
         if deadline_s is not None:
             wait_s = min(wait_s, max(0.0, deadline_s - self._clock.monotonic_s()))
-        elif (due_ms := self._schedule.next_due_ms()) is not None:
-            wait_s = min(wait_s, max(0, due_ms - self._clock.now_ms()) / 1000)
+        else:
+            if (due_ms := self._schedule.next_due_ms()) is not None:
+                wait_s = min(wait_s, max(0, due_ms - self._clock.now_ms()) / 1000)
+            if (held_s := self._schedule.held_s()) is not None:
+                wait_s = min(wait_s, held_s)
         try:
             async with asyncio.timeout(wait_s):
                 await self._work.wait()
@@ -230,6 +253,8 @@ class Supervisor:
 
     async def _turn(self, group: asyncio.TaskGroup, *, claim: bool) -> None:
         completed, self._completed = self._completed, []
+        self._health.note(completed[self._noted :] if self._noted else completed)
+        self._noted = 0
         owed, self._owed = self._owed, set()
         now_ms = self._clock.now_ms()
         for seq in owed:
@@ -245,7 +270,7 @@ class Supervisor:
         except StoreError as error:
             # Nothing is dropped: what ended is recorded when the store can be written again.
             self._log.error("store cannot be written", error=str(error), unrecorded=len(completed))
-            self._completed = completed + self._completed
+            self._completed, self._noted = completed + self._completed, len(completed)
             self._owed |= owed | {order.endpoint_seq for order in orders}
             for order in orders:
                 self._schedule.claimed(order, 0)
@@ -254,19 +279,71 @@ class Supervisor:
             return
         self._begin(group, turn, orders, owed)
         self._report(completed)
+        self._changed(turn.changed)
 
     def _commit(self, store: Store, completed: list[Completed], orders: list[ClaimOrder], owed: Iterable[int]) -> _Turn:
         """In a transaction."""
+        changed: set[int] = set()
         if completed:
             store.complete(completed, epoch=self._epoch)
+            changed |= self._store_health(store)
         claimed = store.claim(orders, epoch=self._epoch, now_ms=self._clock.now_ms()) if orders else []
         touched = {order.endpoint_seq for order in orders}.union(owed)
         touched.update(c.claimed.endpoint_seq for c in completed if not isinstance(c.verdict, Delivered))
-        return _Turn(claimed=claimed, due=store.next_due(touched) if touched else {})
+        due = store.next_due(touched) if touched else {}
+        if self._schedule.paced:
+            changed |= self._end_paces(store, due, touched, orders, claimed)
+        return _Turn(claimed=claimed, due=due, changed=changed)
+
+    def _store_health(self, store: Store) -> set[int]:
+        changes, failing = self._health.changes()
+        now_ms = self._clock.now_ms()
+        if changes:
+            store.change_health(changes, epoch=self._epoch, now_ms=now_ms)
+        disabled = store.disable_failing(failing, epoch=self._epoch, now_ms=now_ms) if failing else []
+        return {change.endpoint_seq for change in changes}.union(disabled)
+
+    def _end_paces(
+        self, store: Store, due: dict[int, int], touched: set[int], orders: list[ClaimOrder], claimed: list[Claimed]
+    ) -> set[int]:
+        """The backlog of a paced endpoint that owes nothing now is gone. In a line it is not while a head is out."""
+        now_ms = self._clock.now_ms()
+        ended = {seq for seq in self._schedule.paced & touched if due.get(seq, now_ms + 1) > now_ms}
+        sending = {c.endpoint_seq for c in claimed}
+        asked = {order.endpoint_seq: order.limit for order in orders}
+        for seq in list(ended):
+            endpoint = self._schedule.endpoint(seq)
+            if endpoint is not None and endpoint.policy.ordering is Ordering.FIFO:
+                out = seq in sending or self._schedule.in_flight_of(seq) > asked.get(seq, 0)
+                if out or seq in due:
+                    ended.discard(seq)
+        if ended:
+            store.end_pace(ended, epoch=self._epoch)
+        return ended
+
+    def _changed(self, seqs: set[int]) -> None:
+        """The turn is on disk: what it changed of endpoints counts from now on, before the nudge that tells of it."""
+        for change in self._health.changes()[0]:
+            if isinstance(change, Tripped):
+                self._log.warning("endpoint tripped", endpoint=change.endpoint_seq, why=change.reason)
+            elif isinstance(change, ProbeSucceeded):
+                self._log.info("endpoint recovered", endpoint=change.endpoint_seq, why=change.reason)
+        self._health.stored()
+        if not seqs:
+            return
+        try:
+            self._look_at(seqs)
+        except StoreError as error:
+            self._log.error("store cannot be read", error=str(error))  # the nudge comes all the same
+        self._work.set()
 
     def _begin(self, group: asyncio.TaskGroup, turn: _Turn, orders: list[ClaimOrder], owed: Iterable[int]) -> None:
         """Put the claimed on the wire, and take over what the store says is due next."""
         counts: dict[int, int] = {}
+        probing = {order.endpoint_seq for order in orders if order.probe}
+        if probing:
+            for claimed in turn.claimed:
+                claimed.probe = claimed.endpoint_seq in probing
         for claimed in turn.claimed:
             counts[claimed.endpoint_seq] = counts.get(claimed.endpoint_seq, 0) + 1
             self._senders.give(claimed, group)

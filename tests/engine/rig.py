@@ -186,7 +186,7 @@ class Rig:
                 reader=reader,
                 writer=writer,
                 dispatcher=Dispatcher(transport, clock=clock, random=Random(7), keys=self.keys),
-                schedule=Schedule(max_in_flight),
+                schedule=Schedule(max_in_flight, clock),
                 clock=clock,
                 epoch=epoch,
                 drain_s=drain_s,

@@ -13,6 +13,7 @@ from console.domain.delivery import DeliveryState
 from console.domain.endpoint import EndpointState
 from console.domain.operation import OperationKind
 from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, Cause
+from console.domain.policy import BreakerPolicy
 from console.domain.redaction import REDACTED
 from console.domain.retry import JITTER
 from console.domain.signing import make_secret
@@ -145,7 +146,7 @@ async def test_a_retry_follows_the_schedule_with_the_same_id_and_a_new_timestamp
 
 async def test_waits_are_spread_by_jitter_and_never_further(rig: Rig) -> None:
     async with ScriptedReceiver(answers(500)) as receiver:
-        rig.add(receiver.url, policy={"schedule_s": (0.0, 1000.0)})
+        rig.add(receiver.url, policy={"schedule_s": (0.0, 1000.0), "breaker": BreakerPolicy(enabled=False)})
         await rig.start()
         rig.send(60)
         await rig.until(lambda: sum(d.last_cause is not None for d in rig.deliveries(PENDING)) == 60)
