@@ -47,9 +47,9 @@ def posts(log: Path) -> list[tuple[str, str, int]]:
     return [(event, path, int(status)) for event, path, status, _ in (line.split() for line in lines)]
 
 
-def check_torn(path: Path, log: Path) -> None:
+def check_torn(path: Path, log: Path, *, rates: bool = True) -> None:
     """At any moment, an engine running or just killed: I2, I4, I5, and what the log says agrees with itself."""
-    check_store(path)
+    check_store(path, rates=rates)
     _check_posts(path, log)
 
 
@@ -89,9 +89,12 @@ def check_counts(path: Path) -> None:
         store.close()
 
 
-def check_settled(path: Path, log: Path, acknowledged: list[str], *, held: frozenset[str] = frozenset()) -> None:
+def check_settled(
+    path: Path, log: Path, acknowledged: list[str], *, held: frozenset[str] = frozenset(), rates: bool = True
+) -> None:
     """After a drain with nothing due: also I1. `held`: names of endpoints that are paused."""
-    check_torn(path, log)
+    check_torn(path, log, rates=rates)
+    check_counts(path)
     assert count(path, _UNENDED) == 0
     owed: dict[str, dict[str, str]] = {}
     for event, endpoint, state in read(path, _STATES):

@@ -3,7 +3,7 @@
 from random import Random
 from typing import Any
 
-from console.domain.policy import BreakerPolicy
+from console.domain.policy import BreakerPolicy, Ordering, RateLimit
 
 SCHEDULE_S = (0.0, 0.01, 0.02, 0.03, 0.05, 0.08, 0.1, 0.2)
 
@@ -27,6 +27,12 @@ def drawn_policy_fields(random: Random) -> dict[str, Any]:
         drawn["schedule_s"] = random.choice(((0.0,), (0.0, 5.0, 300.0), (2.0, 0.0, 0.0, 60.0), (0.0, *(30.0,) * 6)))
     if random.random() < 0.5:
         drawn["timeout_s"] = random.choice((1.0, 5.0, 60.0))
+    if random.random() < 0.3:
+        drawn["rate_limit"] = random.choice(
+            (RateLimit(count=1), RateLimit(count=20), RateLimit(count=30, period_s=60.0))
+        )
+    if random.random() < 0.3:
+        drawn["ordering"] = Ordering.FIFO
     if random.random() < 0.5:
         drawn["breaker"] = BreakerPolicy(
             enabled=random.random() < 0.7, consecutive=random.choice((3, 10)), probe_s=random.choice((5.0, 60.0))

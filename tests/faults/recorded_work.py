@@ -143,12 +143,15 @@ def main() -> None:
     parser.add_argument("--synchronous", default="FULL")
     parser.add_argument("--failures", type=float, default=0.0, help="how many of the writes and syncs fail, 0 to 1")
     parser.add_argument("--unheeded", action="store_true", help="failed syncs are not told to SQLite")
+    parser.add_argument("--everywhere", action="store_true", help="not only the syncs of the write-ahead log fail")
     given = parser.parse_args()
     troubles.begin(argparse.Namespace(store=given.store, control=None, changes=None))
     if given.synchronous != "FULL":
         troubles.with_pragma(f"synchronous={given.synchronous}")
     log = Log(given.changes)
-    failures = Failures(Random(f"{given.seed} failures"), unheeded=given.unheeded)
+    failures = Failures(
+        Random(f"{given.seed} failures"), unheeded=given.unheeded, everywhere=given.everywhere or given.unheeded
+    )
     record(given.store, log, failures)
     work = Work(given.store, log, given.seed)
     failures.rate = given.failures

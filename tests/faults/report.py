@@ -42,6 +42,7 @@ TAIL = """
   Elsewhere than on 64-bit Linux it is skipped.
 - **Failing disk.** Writes are cut short with ENOSPC and syncs fail with EIO; after a failed sync the kernel has
   forgotten what was to be written, as Linux does: no later sync brings it to the disk.
+  Only the write-ahead log's syncs fail in this trial, see below.
 - **Simulation.** The product's own engine (supervisor, schedule, dispatcher, chores, SQLite store) on an event loop
   whose clock goes straight to the next thing to do. Receivers, operators, producers, deaths at any await, stale
   engines and the wall clock are drawn from the seed; the same seed lives the same life, asserted also under another
@@ -50,6 +51,14 @@ TAIL = """
   events are lost, under `OFF` stores are broken, a failed sync that is kept from SQLite loses events, and
   simulations of a store without attempt rows, without a delivery, with a wrong count, without a fence or with
   pauses that do not hold are red.
+
+## Known and not mended
+
+**A failed sync of the store's own file, after a checkpoint that a reader cut short.** SQLite 3.53 counts such a
+checkpoint as done before it has synced it. When the sync at the end of a later checkpoint fails (EIO), and the next one
+works since the kernel has forgotten, the pages of the first are on no disk although the write-ahead log begins again: a
+loss of power can then break the store. `python -m tests.faults.recorded_work … --failures 0.01 --everywhere` makes it.
+After an EIO in the kernel's log: stop everything that has the store open, check it (`doctor`), distrust the disk.
 """
 
 

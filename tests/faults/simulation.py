@@ -392,7 +392,8 @@ class Simulation:
             assert self._newest_attempt(endpoint) == self._paused[endpoint.id], f"I6: {endpoint.name} was paused"
 
     async def _heal(self) -> None:
-        """All receivers are well, everybody is resumed, the clock is right: then nothing stays owed."""
+        """All receivers are well, everybody is resumed, and what failed is retried, since it may stand before others in
+        a line: then nothing stays owed."""
         self._say("all heals")
         for endpoint in self._endpoints.values():
             self._check_pause(endpoint)
@@ -406,6 +407,10 @@ class Simulation:
                         self._store, endpoint.id, actor=WHO, reason=None, now_ms=self._clock.now_ms()
                     )
                     self._note_activity()
+            if not read(self.path, _GOING_ON)[0][0]:
+                where, now_ms = DeliveryFilter(states=(DeliveryState.FAILED,)), self._clock.now_ms()
+                on_deliveries.begin_retry(self._store, where, actor=WHO, now_ms=now_ms)
+                self._note_activity()
             assert not self._violations, self._violations[0]
             assert self._clock.elapsed_s < until_s, "I1: what is owed is not sent"
             self._next_act_s = self._clock.elapsed_s + 3600

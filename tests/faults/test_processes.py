@@ -10,13 +10,14 @@ from pathlib import Path
 
 from console.domain.errors import StoreBusyError
 from console.engine.lock import lock_path
-from console.store.sqlite.connection import LOCK_WAIT_S
 from console.store.sqlite.library import sqlite3
 from tests.faults.invariants import count, unknown_outcomes
 from tests.faults.troubles import WAL_KEPT_BYTES, Control
 from tests.faults.world import HANG_S, World, child, end, first_line, wait_until
 
 READ_S = 2.0
+TOLD_WITHIN_S = 15.0
+"""5 s are waited for a lock; a program starts within the rest, on a busy machine too."""
 HOUR_MS = 3600_000
 
 
@@ -37,7 +38,7 @@ def test_a_writer_that_is_stopped_is_named_and_costs_nothing(tmp_path: Path) -> 
                 assert len(send.stderr.splitlines()) == 1
                 assert "locked by another process" in engine.wait_for("store cannot be written")["error"]
                 wait_until(lambda: world.refusals)
-                assert world.clock.monotonic_s() - began_s < LOCK_WAIT_S * 2
+                assert world.clock.monotonic_s() - began_s < TOLD_WITHIN_S
                 assert engine.process.poll() is None
                 writer.send_signal(signal.SIGCONT)
             acknowledged = len(world.acknowledged)
@@ -122,7 +123,7 @@ def test_a_clock_that_is_set_by_an_hour(tmp_path: Path) -> None:
         with world.troubled_engine(*options):
             control.shift_ms = 2 * HOUR_MS  # what was to be tried again while the clock was ahead
             wait_until(lambda: not world.owed())
-        world.check_settled()
+        world.check_settled(rates=False)  # those by the second are from a time that is long over
 
 
 @contextmanager

@@ -82,7 +82,13 @@ def test_a_broken_store_is_found_out(
 
     monkeypatch.setattr(SqliteStore, method, spoiled)
     with pytest.raises((AssertionError, BaseExceptionGroup)):
-        simulate(tmp_path, 2, acts=50)
+        live_thrice(tmp_path)
+
+
+def live_thrice(folder: Path) -> None:
+    for seed in (2, 3, 4):
+        (folder / str(seed)).mkdir()
+        simulate(folder / str(seed), seed, acts=50)
 
 
 def test_an_engine_that_does_not_heed_its_fence_is_found_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,8 +182,8 @@ class World:
         """How many deliveries an engine has still to do."""
         return int(read(self.path, _DUE)[0][0])
 
-    def check_settled(self, *held: str) -> None:
-        check_settled(self.path, self.log, self.acknowledged, held=frozenset(held))
+    def check_settled(self, *held: str, rates: bool = True) -> None:
+        check_settled(self.path, self.log, self.acknowledged, held=frozenset(held), rates=rates)
 
 
 def kill_at_random(folder: Path, seed: int, *, kills: int) -> dict[str, int]:
