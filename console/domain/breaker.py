@@ -63,10 +63,10 @@ class Breaker:
         self._parts: deque[list[int]] = deque(maxlen=BUCKETS)
         """[number of the part, attempts, failures]"""
 
-    def succeeded(self, now_s: float) -> None:
-        """An attempt says that the receiver is well."""
+    def succeeded(self, now_s: float, count: int = 1) -> None:
+        """Attempts say that the receiver is well."""
         self._in_a_row = 0
-        self._part(now_s)[1] += 1
+        self._part(now_s)[1] += count
 
     def failed(self, now_s: float, words: str) -> str | None:
         """An attempt says that the receiver is ill: why to trip it, in words that end with these; None: not yet."""

@@ -48,16 +48,20 @@ class Health:
     def note(self, completed: Iterable[Completed]) -> None:
         """Attempts have ended."""
         now_s = self._clock.monotonic_s()
+        successes: dict[int, int] = {}
         for c in completed:
-            seq = c.claimed.endpoint_seq
-            if c.claimed.probe:
+            claimed = c.claimed
+            seq = claimed.endpoint_seq
+            if claimed.probe:
                 self._probed(c)
             elif isinstance(c.verdict, Delivered):
-                if (breaker := self._breakers.get(seq)) is not None:
-                    breaker.succeeded(now_s)
+                successes[seq] = successes.get(seq, 0) + 1
             else:
+                self._note_successes(seq, successes.pop(seq, 0), now_s)  # first: their order counts
                 self._failed.add(seq)
                 self._note_failure(seq, c.verdict, now_s)
+        for seq, count in successes.items():
+            self._note_successes(seq, count, now_s)
 
     def changes(self) -> tuple[Sequence[HealthChange], dict[int, int]]:
         """What has to be stored: changes, and for each endpoint that failed after how many milliseconds of nothing but
@@ -72,6 +76,11 @@ class Health:
     def stored(self) -> None:
         """It is on disk."""
         self._changes, self._failed = [], set()
+
+    def _note_successes(self, seq: int, count: int, now_s: float) -> None:
+        breaker = self._breakers.get(seq)
+        if breaker is not None and count:
+            breaker.succeeded(now_s, count)
 
     def _note_failure(self, seq: int, verdict: Retry | Failed, now_s: float) -> None:
         breaker = self._breakers.get(seq)
