@@ -219,6 +219,7 @@ class _SimulatedTransport:
 
     async def send(self, request: Request) -> Outcome:
         engine = self._engine
+        await self._engine.running.wait()
         self._perhaps_the_last("before send")
         engine.active()
         engine.requests += 1
