@@ -20,7 +20,7 @@ in simulated time. After each of them this must hold (`I1`–`I6` in the code):
 5. the file is sound (`integrity_check`, foreign keys), and the log of attempts agrees with itself;
 6. a paused endpoint gets no new attempt after its pause is stored.
 
-The short run is part of the tests: `pytest tests/faults`. The long one, which wrote this page:
+The short run is part of the tests: `pytest tests/faults`. The long one, whose output such a page is made of:
 
 ```
 python -m tests.faults all --minutes 60 --report tests/faults/README.md
