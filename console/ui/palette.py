@@ -18,9 +18,10 @@ from console.domain.rates import Window
 from console.ui.format import inline
 from console.ui.inspection import delivery_of_event
 from console.ui.keys import key_name
+from console.ui.pausing import pause_or_resume
 from console.ui.screens.inspector import InspectorScreen
 from console.ui.screens.operations import OperationsScreen
-from console.ui.steering import complain, pause_or_resume, say, send_test_event, session_of
+from console.ui.steering import complain, say, send_test_event, session_of
 from console.ui.themes import PREFIX
 from console.ui.widgets.header import SHOWN_WINDOWS
 

@@ -8,8 +8,10 @@ from console.domain.delivery import Delivery, DeliveryState
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import EndpointId, format_number
+from console.domain.pacing import Pace
 from console.operations.deliveries import Preview
-from console.ui.format import exact, one_line
+from console.operations.endpoints import Held, pace_words
+from console.ui.format import age, countdown, counted, exact, one_line
 from console.ui.widgets.vocabulary import delivery_mark
 
 NAME_WIDTH = 48
@@ -96,30 +98,49 @@ def _options(where: DeliveryFilter, endpoints: Mapping[EndpointId, Endpoint]) ->
     return words
 
 
-def pause_lines(endpoints: Sequence[Endpoint], pending: Mapping[EndpointId, int]) -> list[str]:
+def pause_lines(endpoints: Sequence[Endpoint], waiting: Mapping[EndpointId, Held]) -> list[str]:
     """What pausing does to these."""
-    lines = [f"{endpoint.name} · {_waiting(endpoint, pending)}" for endpoint in endpoints]
+    lines = [f"{endpoint.name} · {exact(waiting[endpoint.id].count)} pending" for endpoint in endpoints]
     they = "them" if len(endpoints) > 1 else "it"
     words = f"Events still fan out to {they} and wait: nothing is dropped. Requests under way finish."
     return [*lines, "", words, *_same(endpoints, "pause")]
 
 
-def resume_lines(endpoints: Sequence[Endpoint], pending: Mapping[EndpointId, int]) -> list[str]:
-    """What resuming does to these, and why they stand still."""
+def resume_lines(endpoints: Sequence[Endpoint], waiting: Mapping[EndpointId, Held], now_ms: int) -> list[str]:
+    """What waits for these, since when, and why they stand still."""
     lines = []
     for endpoint in endpoints:
         because = f", because: {endpoint.state_reason}" if endpoint.state_reason else ""
-        lines.append(f"{endpoint.name} · {_waiting(endpoint, pending)} · {endpoint.state}{because}")
+        lines.append(f"{endpoint.name} · {_held_words(waiting[endpoint.id], now_ms)} · {endpoint.state}{because}")
+    return lines
+
+
+def _held_words(held: Held, now_ms: int) -> str:
+    if not held.count:
+        return "nothing waits"
+    due_ms = held.oldest_due_ms
+    since = "" if due_ms is None else f", the oldest due {(age if due_ms <= now_ms else countdown)(now_ms, due_ms)}"
+    return f"{counted(held.count, 'waits', 'wait')}{since}"
+
+
+def pace_lines(endpoints: Sequence[Endpoint]) -> list[str]:
+    """What may be answered when it is asked how fast they are resumed."""
+    its, each = ("their policies let", " each") if len(endpoints) > 1 else ("its policy lets", "")
+    return [
+        "",
+        f"20/s: so fast{each} until nothing is due. 20/s over 5m: climbing to it in that time.",
+        f"Empty: as fast as {its}.",
+    ]
+
+
+def resumed_lines(endpoints: Sequence[Endpoint], pace: Pace | None, flags: Sequence[str]) -> list[str]:
+    """What resuming does to these; `flags`: the pace, as the command takes it."""
     they, each = ("they are", "each one's") if len(endpoints) > 1 else ("it is", "its")
-    words = f"What {they} owed is sent again, at most {each} max-in-flight at once."
-    return [*lines, "", words, *_same(endpoints, "resume")]
+    how = pace_words(pace) or f", at most {each} max-in-flight at once"
+    return [f"What {they} owed is sent again{how}.", *_same(endpoints, "resume", *flags)]
 
 
-def _waiting(endpoint: Endpoint, pending: Mapping[EndpointId, int]) -> str:
-    return f"{exact(pending.get(endpoint.id, 0))} pending"
-
-
-def _same(endpoints: Sequence[Endpoint], verb: str) -> list[str]:
+def _same(endpoints: Sequence[Endpoint], verb: str, *flags: str) -> list[str]:
     if len(endpoints) != 1:
         return []
-    return ["", "the same: " + shlex.join(["webhook-console", "endpoints", verb, endpoints[0].name])]
+    return ["", "the same: " + shlex.join(["webhook-console", "endpoints", verb, endpoints[0].name, *flags])]

@@ -10,29 +10,25 @@ from typing import Any, Protocol, cast
 from textual.app import App
 
 from console.domain.delivery import RETRYABLE, DeliveryState
-from console.domain.endpoint import Endpoint, EndpointState
+from console.domain.endpoint import Endpoint
 from console.domain.errors import ConsoleError
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import format_number
 from console.domain.operation import Operation
 from console.domain.policy import parse_rate_limit
 from console.operations import deliveries as operations
-from console.operations.endpoints import pause_endpoint, resume_endpoint, send_test
+from console.operations.endpoints import send_test
 from console.store import Store
 from console.ui.format import counted, exact, one_line
 from console.ui.previews import (
     BulkPreview,
     cancel_lines,
     narrowed,
-    pause_lines,
-    resume_lines,
     retry_lines,
     same_command,
 )
 from console.ui.session import Session
 from console.ui.widgets.confirm import ConfirmScreen, PromptScreen
-
-REASON_MAX = 200
 
 ASK_RATE_ABOVE = 1000
 """Retries of more deliveries than this are begun at a rate, and carried on by the engine."""
@@ -144,7 +140,8 @@ async def _retry_at_a_rate(app: App[Any], where: DeliveryFilter, total: int) -> 
         "x there stops it. Empty: as fast as the endpoints take it.",
     ]
     title = f"How fast may {exact(total)} be retried?"
-    text = await app.push_screen_wait(PromptScreen(title, body, placeholder="200/s, 1000/m"))
+    question = PromptScreen(title, body, placeholder="200/s, 1000/m", check=parse_rate_limit)
+    text = await app.push_screen_wait(question)
     if text is None:
         return False
     rate = parse_rate_limit(text).per_s if text else None
@@ -211,6 +208,9 @@ async def stop_operation(app: App[Any], operation: Operation) -> bool:
 async def undo_operation(app: App[Any], operation: Operation) -> bool:
     """Give back the states that a retry, cancel or skip took, after asking. Returns whether it was begun."""
     name = format_number("op", operation.id)
+    if operation.kind not in operations.UNDOABLE or not operation.is_bulk:
+        say(app, f"{name} ({operation.kind}): only a retry, cancel or skip can be undone", warn=True)
+        return False
     session = session_of(app)
     body = [
         f"{operation.kind} {one_line(operation.target, 200)}",
@@ -235,43 +235,6 @@ async def undo_operation(app: App[Any], operation: Operation) -> bool:
 
 
 # Endpoints
-
-
-async def pause_or_resume(app: App[Any], *endpoints: Endpoint) -> bool:
-    """Ask for a reason, and pause those that are active; when none is, resume them all. Returns whether any changed."""
-    session = session_of(app)
-    active = tuple(endpoint for endpoint in endpoints if endpoint.state is EndpointState.ACTIVE)
-    verb, chosen = ("pause", active) if active else ("resume", endpoints)
-    act = pause_endpoint if active else resume_endpoint
-
-    def set_all(store: Store) -> list[tuple[Endpoint, bool]]:
-        now_ms = session.clock.now_ms()
-        return [act(store, e.id, actor=session.actor, reason=reason or None, now_ms=now_ms) for e in chosen]
-
-    try:
-        gauges = await session.read(lambda store: store.gauges())
-        pending = {endpoint_id: gauge.pending for endpoint_id, gauge in gauges.items()}
-        body = (pause_lines if active else resume_lines)(chosen, pending)
-        title = f"{verb.capitalize()} {_named(chosen)}"
-        question = PromptScreen(title, body, placeholder="reason, kept in the audit log", max_length=REASON_MAX)
-        reason = await app.push_screen_wait(question)
-        if reason is None:
-            return False
-        after = await session.write(set_all)
-    except ConsoleError as error:
-        complain(app, error)
-        return False
-    changed = [endpoint for endpoint, is_new in after if is_new]
-    if changed:
-        verb_now = "is" if len(changed) == 1 else "are"
-        say(app, f"{_named(changed)} {verb_now} {changed[0].state}")
-    else:
-        say(app, f"{_named(chosen)} {'was' if len(chosen) == 1 else 'were'} {after[0][0].state} already", warn=True)
-    return bool(changed)
-
-
-def _named(endpoints: Sequence[Endpoint]) -> str:
-    return endpoints[0].name if len(endpoints) == 1 else f"{len(endpoints)} endpoints"
 
 
 async def send_test_event(app: App[Any], endpoint: Endpoint) -> bool:

@@ -97,9 +97,11 @@ def test_from_watching_to_leaving(stage: Stage, size: tuple[int, int]) -> None:
 
     # Resumed: what was held arrives.
     terminal.press("tab", "g", "p")
-    terminal.wait_for(r"Resume billing.*moving to new servers")
+    terminal.wait_for(r"Resume billing: how fast\?.*4 wait, the oldest due")
+    terminal.press(*"50/s", "enter")
+    terminal.wait_for(r"reason, kept in the audit log")
     terminal.press("enter")
-    terminal.wait_for(r"billing +● active")
+    terminal.wait_for(r"billing is active, at 50/s")
     eventually(lambda: len(billing_receiver.requests) == 7, what="held deliveries arrive")
 
     # Leave.

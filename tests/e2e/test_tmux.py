@@ -86,7 +86,9 @@ def test_watch_pause_break_retry_leave(stage: Stage, tmux: Tmux) -> None:
     tmux.wait_for(r"Attempts · ")
     receiver.behave(answers(200))
     tmux.press("p")
-    tmux.wait_for(r"Resume billing")
+    tmux.wait_for(r"Resume billing: how fast\?")
+    tmux.press("Enter")
+    tmux.wait_for(r"reason, kept in the audit log")
     tmux.press("Enter")
     tmux.wait_for(r"billing +● active")
     assert stage.store.find_endpoint("billing").state is EndpointState.ACTIVE

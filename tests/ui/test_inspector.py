@@ -226,7 +226,9 @@ async def test_p_pauses_with_a_reason_and_resumes(opened: Open, scene: Scene, si
         assert "by ada@box, because: deploy" in " ".join(seen_on(app).split())
         assert scene.store.find_endpoint("crm").state_reason == "deploy"
         await pilot.press("p")
-        await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+        await until(pilot, lambda: "Resume crm: how fast?" in seen_on(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: "reason, kept in the audit log" in seen_on(app))
         await pilot.press("enter")
         await until(pilot, lambda: "Waiting: next try" in seen_on(app))
         assert scene.store.find_endpoint("crm").state is EndpointState.ACTIVE

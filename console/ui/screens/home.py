@@ -319,7 +319,7 @@ class HomeScreen(LiveScreen):
         self.run_worker(self._pause_or_resume(event.rows), group="pause", exclusive=True)
 
     async def _pause_or_resume(self, rows: tuple[EndpointRow, ...]) -> None:
-        from console.ui.steering import pause_or_resume
+        from console.ui.pausing import pause_or_resume
 
         endpoints = [endpoint for row in rows if (endpoint := self.console.endpoint(row.id)) is not None]
         if endpoints and await pause_or_resume(self.app, *endpoints):

@@ -23,9 +23,10 @@ from console.ui.exchange_lines import exchange_lines
 from console.ui.explain import explain_delivery
 from console.ui.format import clock_time, one_line, sanitise, size
 from console.ui.inspection import Inspection, Outcome, read_if_changed
+from console.ui.pausing import pause_or_resume
 from console.ui.session import Session
 from console.ui.status import crumbs_below, status_line
-from console.ui.steering import complain, pause_or_resume, retry_deliveries, say, session_of
+from console.ui.steering import complain, retry_deliveries, say, session_of
 from console.ui.widgets.attempt_list import AttemptList
 from console.ui.widgets.confirm import PromptScreen
 from console.ui.widgets.header import StatusHeader

@@ -1,6 +1,6 @@
 """Asking before something happens: a question with a preview, and a line of text."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -11,7 +11,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
-from console.ui.format import inline, sanitise
+from console.domain.errors import InvalidInputError
+from console.ui.format import inline, one_line, sanitise
 from console.ui.widgets.safe_input import SafeInput
 
 DANGER_SIGN = "‼ "
@@ -73,8 +74,15 @@ class ConfirmScreen(ModalScreen[bool]):
         self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
 
 
+_PROMPT_HINT = "Enter accepts   Esc cancels"
+
+
 class PromptScreen(ModalScreen[str | None]):
-    """One line of text, of at most `max_length` characters (0: any). Enter accepts it, trimmed; Esc gives None."""
+    """One line of text, of at most `max_length` characters (0: any). Enter accepts it, trimmed; Esc gives None.
+
+    Args:
+        check: called with a text that is not empty; what it refuses with InvalidInputError is said, and asked again.
+    """
 
     DEFAULT_CSS = _CSS
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", id="prompt.cancel")]
@@ -88,6 +96,7 @@ class PromptScreen(ModalScreen[str | None]):
         placeholder: str = "",
         required: bool = False,
         max_length: int = 0,
+        check: Callable[[str], object] | None = None,
     ) -> None:
         super().__init__()
         self._title = inline(title)
@@ -96,6 +105,7 @@ class PromptScreen(ModalScreen[str | None]):
         self._placeholder = inline(placeholder)
         self._required = required
         self._max_length = max_length
+        self._check = check
 
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog"):
@@ -104,7 +114,7 @@ class PromptScreen(ModalScreen[str | None]):
                 with VerticalScroll(classes="dialog--body", can_focus=False):
                     yield Static(Content(self._body))
             yield SafeInput(self._value, placeholder=self._placeholder, max_length=self._max_length)
-            yield Static(Content("Enter accepts   Esc cancels"), classes="dialog--hint")
+            yield Static(Content(_PROMPT_HINT), classes="dialog--hint")
 
     def on_mount(self) -> None:
         self.query_one(SafeInput).focus()
@@ -112,8 +122,24 @@ class PromptScreen(ModalScreen[str | None]):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         text = event.value.strip()
-        if text or not self._required:
-            self.dismiss(text)
+        if not text and self._required:
+            return
+        try:
+            if text and self._check is not None:
+                self._check(text)
+        except InvalidInputError as error:
+            self._say(f"✗ {one_line(str(error), 200)}", wrong=True)
+            return
+        self.dismiss(text)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._say(_PROMPT_HINT, wrong=False)
+
+    def _say(self, words: str, *, wrong: bool) -> None:
+        hint = self.query_one(".dialog--hint", Static)
+        hint.update(Content(words))
+        hint.set_class(wrong, "-wrong")
 
     def action_cancel(self) -> None:
         self.dismiss(None)
