@@ -24,7 +24,7 @@ from console.store.sqlite.library import sqlite3
 from tests.bench.fast_receiver import FastReceiver
 from tests.cli.support import CommandLine
 from tests.cli.test_help import walk
-from tests.engine.test_run import serving
+from tests.served import serving
 
 KEY = b"the-canary-of-the-key-32-bytes!!"
 SIGNING = b"canary-signing-secret-of-32-byte"

@@ -154,6 +154,10 @@ class Stage:
         """Every process of this test that runs at this moment, but for the test itself."""
         return processes_with(MARK, self._mark)
 
+    def engines(self) -> list[int]:
+        """Those of them that are engines."""
+        return [pid for pid in self.processes() if b"\0serve\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
     def close(self) -> list[int]:
         """End everything in order. Returns what was still running then, and is killed now."""
         self._stack.close()

@@ -36,7 +36,7 @@ def test_an_engine_is_started_and_stays_when_asked_to(stage: Stage) -> None:
     assert "started an engine" not in second.text()
     second.press("q")
     assert second.wait_for_end() == 0
-    assert len(stage.processes()) == 1
+    assert len(stage.engines()) == 1
     assert stage.run("--store", str(stage.path), "stop", size=SMALL).wait_for_end() == 0
     eventually(lambda: not stage.processes(), what="no engine any more")
 
@@ -90,7 +90,7 @@ def test_a_line_that_drops_ends_the_console_and_not_its_engine(stage: Stage) -> 
     terminal.wait_for(r"running · pid")
     terminal.hang_up()
     assert terminal.process.wait(ENDS_WITHIN_S) == 0
-    assert len(stage.processes()) == 1, "the engine that it started"
+    assert len(stage.engines()) == 1, "the engine that it started"
     assert stage.run("--store", str(stage.path), "stop", size=SMALL).wait_for_end() == 0
 
 

@@ -26,9 +26,10 @@ from console.operations.secrets import rotate_secret
 from console.store import Store
 from tests.engine.rig import Rig
 from tests.engine.test_dispatcher import claimed_for
-from tests.engine.test_run import assert_one_line, command, serving
+from tests.engine.test_run import assert_one_line
 from tests.factories import NOW_MS, SECRET, make_spec
 from tests.receivers import ReceivedRequest, ScriptedReceiver
+from tests.served import command, serving
 
 KEYS, OTHERS = Keyring([bytes(32)]), Keyring([b"2" * 32])
 NEW = make_secret(b"the secret that came after, 32 b")
