@@ -65,6 +65,7 @@ class ConsoleApp(App[int]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark,f1", "help", "Help", id="app.help"),
         Binding("a", "open_operations", "Audit log", show=False, id="app.operations"),
+        Binding("A", "open_alerts", "Alerts", show=False, id="app.alerts"),
         Binding("colon,ctrl+p", "command_palette", "Commands", show=False, id="app.commands"),
         Binding("q", "back_or_quit", "Quit", id="app.quit"),
         Binding("ctrl+q", "ask_to_quit", "Quit at once", show=False, priority=True, id="app.quit-now"),
@@ -230,6 +231,13 @@ class ConsoleApp(App[int]):
 
         if not isinstance(self.screen, OperationsScreen):
             self.push_screen(OperationsScreen())
+
+    def action_open_alerts(self) -> None:
+        """What fires, and the rules."""
+        from console.ui.screens.alerts import AlertsScreen
+
+        if not isinstance(self.screen, AlertsScreen):
+            self.push_screen(AlertsScreen())
 
     def action_help(self) -> None:
         from console.ui.keys import keys_here

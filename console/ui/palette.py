@@ -52,6 +52,8 @@ class PaletteHost(Protocol):
 
     def action_open_operations(self) -> object: ...
 
+    def action_open_alerts(self) -> object: ...
+
     def choose_window(self, window: Window) -> object: ...
 
 
@@ -143,6 +145,8 @@ def commands_of_app(app: App[Any]) -> Iterator[Command]:
     if hasattr(app, "action_open_failures"):
         yield Command(title="Open failures", run=lambda: host.action_open_failures())
     yield Command(title="Open operations", run=_operations(app))
+    if hasattr(app, "action_open_alerts"):
+        yield Command(title="Open alerts", run=lambda: host.action_open_alerts())
     if hasattr(app, "choose_window"):
         for window in SHOWN_WINDOWS:
             yield Command(title=f"Rates of the last {window.label}", run=_window(host, window), aside=True)

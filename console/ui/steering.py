@@ -9,14 +9,17 @@ from typing import Any, Protocol, cast
 
 from textual.app import App
 
+from console.domain.alerts import AlertRule, duration_words
 from console.domain.delivery import RETRYABLE, DeliveryState
 from console.domain.endpoint import Endpoint
-from console.domain.errors import ConsoleError
+from console.domain.errors import ConsoleError, InvalidInputError
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import format_number
 from console.domain.operation import Operation
 from console.domain.policy import parse_rate_limit
+from console.domain.retry import parse_duration_s
 from console.operations import deliveries as operations
+from console.operations.alerts import mute_rule
 from console.operations.endpoints import send_test
 from console.store import Store
 from console.ui.format import counted, exact, one_line
@@ -32,6 +35,10 @@ from console.ui.widgets.confirm import ConfirmScreen, PromptScreen
 
 ASK_RATE_ABOVE = 1000
 """Retries of more deliveries than this are begun at a rate, and carried on by the engine."""
+
+
+MUTE_FOR = "1h"
+MOST_MUTED_S = 30 * 24 * 3600.0
 
 
 class SessionHost(Protocol):
@@ -232,6 +239,48 @@ async def undo_operation(app: App[Any], operation: Operation) -> bool:
         return False
     say(app, f"{name} is undone: {counted(done.done, 'delivery', 'deliveries')}")
     return True
+
+
+# Alerts
+
+
+async def mute_or_unmute(app: App[Any], rule: AlertRule) -> bool:
+    """Mute a rule for as long as is answered; one that is muted fires again at once. Returns whether it changed."""
+    session = session_of(app)
+    for_s: float | None = None
+    if not rule.muted(session.clock.now_ms()):
+        body = [
+            f"{rule.endpoint_name + ': ' if rule.endpoint_name else ''}{rule.spec.words}",
+            "Nothing new of it fires in that time, and nothing of it is shown. What fires already goes on.",
+            "",
+            f"the same: webhook-console alerts mute {rule.id} --for {MUTE_FOR}",
+        ]
+        title = f"Mute alert {rule.id} for how long?"
+        question = PromptScreen(title, body, value=MUTE_FOR, placeholder="30m, 2h, 1d", required=True, check=mute_time)
+        answer = await app.push_screen_wait(question)
+        if answer is None:
+            return False
+        for_s = mute_time(answer)
+
+    def mute(store: Store) -> AlertRule:
+        now_ms = session.clock.now_ms()
+        return mute_rule(store, rule.id, for_s=for_s, actor=session.actor, reason=None, now_ms=now_ms)
+
+    try:
+        await session.write(mute)
+    except ConsoleError as error:
+        complain(app, error)
+        return False
+    say(app, f"alert {rule.id} {'fires again' if for_s is None else f'is muted for {duration_words(for_s)}'}")
+    return True
+
+
+def mute_time(text: str) -> float:
+    """Seconds. Raises InvalidInputError for what is no time, none at all, or years."""
+    for_s = parse_duration_s(text)
+    if not 1 <= for_s <= MOST_MUTED_S:
+        raise InvalidInputError(f"mute {text[:40]!r}: 1s to {duration_words(MOST_MUTED_S)} are allowed")
+    return for_s
 
 
 # Endpoints

@@ -7,10 +7,12 @@ import pytest
 from textual.dom import DOMNode
 from textual.pilot import Pilot
 
+from console.domain.alerts import AlertKind, AlertSpec
 from console.operations.endpoints import pause_endpoint
 from console.store import Store
 from console.ui.app import ConsoleApp
 from console.ui.keys import keys_here
+from console.ui.screens.alerts import AlertScreen, AlertsScreen
 from console.ui.screens.failures import FailuresScreen
 from console.ui.screens.help import HelpScreen
 from console.ui.screens.home import HomeScreen
@@ -44,6 +46,9 @@ PLACES: dict[str, tuple[type[Any], tuple[str, ...]]] = {
     "inspector, endpoints": (InspectorScreen, ("F", "enter", "tab", "tab", "tab")),
     "audit log": (OperationsScreen, ("a",)),
     "one act": (OperationScreen, ("a", "enter")),
+    "alerts": (AlertsScreen, ("A",)),
+    "one alert": (AlertScreen, ("A", "enter")),
+    "mute prompt": (PromptScreen, ("A", "m")),
     "help": (HelpScreen, ("question_mark",)),
 }
 
@@ -80,6 +85,7 @@ async def test_every_key_that_is_shown_does_something(
     store: Store, clock: MovableClock, make_console: Make, place: str
 ) -> None:
     fill(store, clock)
+    store.add_alert_rule(AlertSpec(kind=AlertKind.TRIPPED))
     pause_endpoint(store, store.find_endpoint("crm").id, actor="ada", reason=None, now_ms=clock.now_ms())
     app = make_console()
     async with app.run_test(size=(120, 40)) as pilot:
@@ -96,6 +102,7 @@ async def test_every_key_that_is_shown_does_something(
 @pytest.mark.parametrize("place", PLACES)
 async def test_no_key_means_two_things(store: Store, clock: MovableClock, make_console: Make, place: str) -> None:
     fill(store, clock)
+    store.add_alert_rule(AlertSpec(kind=AlertKind.TRIPPED))
     pause_endpoint(store, store.find_endpoint("crm").id, actor="ada", reason=None, now_ms=clock.now_ms())
     app = make_console()
     async with app.run_test(size=(120, 40)) as pilot:

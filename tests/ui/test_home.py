@@ -9,6 +9,7 @@ import pytest
 from console.domain.alerts import AlertChange, AlertKind, Breach
 from console.domain.endpoint import EndpointState
 from console.domain.outcome import Cause
+from console.domain.pacing import Pace
 from console.domain.status import Gauge
 from console.store import Store
 from console.ui.app import ConsoleApp
@@ -379,3 +380,31 @@ def test_a_tripped_row_says_when_its_probe_is(store: Store, clock: MovableClock)
     ]
     shown = [render_endpoint(row, "failure")[0] for row in rows]
     assert shown == ["probe 10s · http_5xx", "probe 1s · http_5xx", "probing · http_5xx"]
+
+
+@pytest.mark.parametrize(
+    ("per_s", "shown"), [(20, "● 20/s"), (1000, "● 1000/s"), (16.67, "● 17/s"), (0.5, "● 0.5/s"), (2, "● 2/s")]
+)
+def test_an_endpoint_that_is_drained_at_a_pace_says_so(
+    store: Store, clock: MovableClock, per_s: float, shown: str
+) -> None:
+    fill(store, clock)
+    paced = replace(store.find_endpoint("crm"), pace=Pace(per_s=per_s, ramp_s=0, since_ms=0))
+    row = make_row(paced, Gauge(), None, elapsed_s=60, now_ms=0)
+    assert render_endpoint(row, "state")[0] == shown
+    paused = make_row(replace(paced, state=EndpointState.PAUSED), Gauge(), None, elapsed_s=60, now_ms=0)
+    assert render_endpoint(paused, "state")[0] == "‖ paused", "nothing is sent, at no rate"
+
+
+def test_a_row_that_is_held_says_why(store: Store, clock: MovableClock) -> None:
+    fill(store, clock)
+    gauge = Gauge(last_failure_cause=Cause.HTTP_5XX)
+
+    def said(state: EndpointState, reason: str | None) -> str:
+        endpoint = replace(store.find_endpoint("crm"), state=state, state_reason=reason)
+        return render_endpoint(make_row(endpoint, gauge, None, elapsed_s=60, now_ms=0), "failure")[0]
+
+    assert said(EndpointState.PAUSED, "their deploy") == "paused: their deploy"
+    assert said(EndpointState.DISABLED, "410 Gone") == "disabled: 410 Gone"
+    assert said(EndpointState.PAUSED, None) == "http_5xx"
+    assert said(EndpointState.ACTIVE, "mended") == "http_5xx", "why it was resumed says nothing of now"

@@ -72,9 +72,9 @@ class LiveScreen(Screen[None]):
         if not alerts:
             return ""
         newest = max(alerts, key=lambda alert: alert.fired_at_ms)
-        more = f" · {len(alerts) - 1} more (webhook-console alerts list)" if len(alerts) > 1 else ""
+        more = f" · {len(alerts) - 1} more" if len(alerts) > 1 else ""
         since = fmt.clock_time(newest.since_ms)[:8]
-        return f"▲ {fmt.inline(newest.words)} since {since}{more}"
+        return f"▲ {fmt.inline(newest.words)} since {since}{more} · A shows {'them' if more else 'it'}"
 
     def body(self) -> ComposeResult:
         """What is between the header and the keys."""

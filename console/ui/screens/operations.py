@@ -7,9 +7,8 @@ from typing import ClassVar
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen, Screen
+from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from console.domain.errors import ConsoleError
@@ -22,10 +21,10 @@ from console.ui.session import Session
 from console.ui.status import crumbs_below, status_line
 from console.ui.steering import session_of
 from console.ui.widgets.columns import Column
+from console.ui.widgets.facts import FactsScreen
 from console.ui.widgets.header import StatusHeader
 from console.ui.widgets.key_bar import KeyBar
 from console.ui.widgets.line_table import LineTable
-from console.ui.widgets.reading_view import ReadingView
 from console.ui.widgets.rows import ListSource
 from console.ui.widgets.safe_input import SafeInput
 from console.ui.widgets.vocabulary import Cell
@@ -34,8 +33,6 @@ LOOK_EVERY_S = 1.0
 
 _AHEAD = 50
 """Rows below the screen that are loaded before they are wanted."""
-
-_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
 
 _COLUMNS = (
     Column(key="when", title="WHEN", width=14),
@@ -50,7 +47,7 @@ _COLUMNS = (
 class OperationsScreen(Screen[None]):
     """What operators did, newest first; older pages are read as they are scrolled to."""
 
-    DEFAULT_CSS = _CSS
+    DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
     AUTO_FOCUS = "LineTable"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", id="operations.filter"),
@@ -252,37 +249,13 @@ class OperationsScreen(Screen[None]):
         self.app.push_screen(OperationScreen(event.row))
 
 
-class OperationScreen(ModalScreen[None]):
+class OperationScreen(FactsScreen[None]):
     """One act in full."""
 
-    DEFAULT_CSS = _CSS
-    AUTO_FOCUS = "ReadingView"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "close", "Close", id="operation.close")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "close", "Close", show=False, id="operation.close")]
 
     def __init__(self, operation: Operation) -> None:
-        super().__init__()
-        self._operation = operation
-
-    def compose(self) -> ComposeResult:
-        with Vertical(classes="dialog"):
-            yield Static(Content(f"Operation {format_number('op', self._operation.id)}"), classes="dialog--title")
-            yield ReadingView()
-            yield Static(Content("Esc closes"), classes="dialog--hint")
-
-    def on_mount(self) -> None:
-        self.query_one(ReadingView).show(operation_lines(self._operation))
-        self.call_after_refresh(self._fit)
-
-    def on_resize(self) -> None:
-        self.call_after_refresh(self._fit)
-
-    def _fit(self) -> None:
-        """As high as the text, as far as the screen has room for it and its frame."""
-        view = self.query_one(ReadingView)
-        view.styles.height = max(1, min(view.line_count, self.size.height - 10))
-
-    def action_close(self) -> None:
-        self.dismiss()
+        super().__init__(f"Operation {format_number('op', operation.id)}", operation_lines(operation))
 
 
 class _Source(ListSource[Operation]):

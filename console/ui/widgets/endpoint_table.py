@@ -16,7 +16,7 @@ from console.ui.widgets.ages import brief, brief_age
 from console.ui.widgets.columns import Column
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.rows import ListSource
-from console.ui.widgets.vocabulary import ENDPOINT_MARKS, Cell, StyleName
+from console.ui.widgets.vocabulary import ENDPOINT_MARKS, Cell, StyleName, pace_mark
 
 EMPTY = "No endpoint yet. In another shell:\n\nwebhook-console endpoints add URL\n\nor try it out: webhook-console demo"
 LOADING = "reading the store …"
@@ -59,6 +59,8 @@ class EndpointRow:
     failure_at_ms: int | None
     probe: str = ""
     """When a tripped endpoint is tried again: `probe 24s`."""
+    pace_per_s: float | None = None
+    """The rate at which its backlog is drained after a pause; None: as its policy lets, or it is not active."""
 
     @property
     def error_ratio(self) -> float:
@@ -85,6 +87,7 @@ def make_row(endpoint: Endpoint, gauge: Gauge, bucket: Bucket | None, *, elapsed
         failure_age=brief_age(now_ms, gauge.last_failure_at_ms),
         failure_at_ms=gauge.last_failure_at_ms,
         probe=_probe_words(endpoint, now_ms),
+        pace_per_s=endpoint.pace.per_s if endpoint.pace and endpoint.state is EndpointState.ACTIVE else None,
     )
 
 
@@ -101,7 +104,7 @@ def render_endpoint(row: EndpointRow, key: str) -> Cell:
         case "name":
             return row.name, "strong"
         case "state":
-            return ENDPOINT_MARKS[row.state]
+            return ENDPOINT_MARKS[row.state] if row.pace_per_s is None else pace_mark(row.pace_per_s)
         case "rate":
             return fmt.rate(row.per_second).removesuffix("/s"), "normal" if row.per_second else "muted"
         case "errors":
@@ -117,8 +120,10 @@ def render_endpoint(row: EndpointRow, key: str) -> Cell:
 
 
 def _failure_cell(row: EndpointRow) -> Cell:
-    """What it last failed of; of a tripped one, when it is tried again comes first."""
-    words = " · ".join(part for part in (row.probe, row.failure) if part)
+    """What it last failed of; before that, when a tripped one is tried again, and why one is held."""
+    held = row.state in (EndpointState.PAUSED, EndpointState.DISABLED)
+    why = f"{row.state}: {row.reason}" if held and row.reason else ""
+    words = " · ".join(part for part in (row.probe, why or row.failure) if part)
     return words or fmt.ABSENT, "normal" if words else "muted"
 
 

@@ -37,8 +37,16 @@ ENDPOINT_MARKS: Mapping[EndpointState, Cell] = {
     EndpointState.DISABLED: ("■ disabled", "error"),
 }
 
+
+def pace_mark(per_s: float) -> Cell:
+    """An active endpoint that is drained at a rate after a pause: `● 20/s`."""
+    text = f"{per_s:.0f}/s" if per_s >= 10 or per_s == round(per_s) else f"{per_s:.2g}/s"
+    return f"{ENDPOINT_MARKS[EndpointState.ACTIVE][0][0]} {text}", "accent"
+
+
 SIGNS: tuple[tuple[Cell, str], ...] = (
     (ENDPOINT_MARKS[EndpointState.ACTIVE], "the endpoint is sent what it is owed"),
+    (pace_mark(20), "the same, at this rate at most until what waited is sent"),
     (ENDPOINT_MARKS[EndpointState.PAUSED], "an operator stopped it; what it is owed waits"),
     (ENDPOINT_MARKS[EndpointState.TRIPPED], "the circuit breaker stopped it"),
     (ENDPOINT_MARKS[EndpointState.DISABLED], "it said 410 Gone, or failed for days"),
