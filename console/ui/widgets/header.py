@@ -13,7 +13,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from console.domain.rates import WINDOWS, Window
-from console.domain.status import STALE_AFTER_S, EngineStatus
+from console.domain.status import EngineStatus
 from console.ui import format as fmt
 from console.ui.live import Snapshot
 from console.ui.widgets.ages import brief
@@ -25,6 +25,10 @@ SHOWN_WINDOWS: tuple[Window, ...] = tuple(window for window in WINDOWS if window
 
 DATA_STALE_S = 2.5
 """The feed reads at least once a second; data older than this is not taken for live."""
+
+LATE_AFTER_MS = 2_400
+"""An engine beats once a second. One that has been silent for so long is said to be, sooner than it is taken for dead:
+half a second passes between two looks, and within three it must have been noticed."""
 
 GONE_AFTER_S = 60
 """An engine that has been silent for so long is no longer merely late."""
@@ -64,10 +68,11 @@ def engine_cell(engine: EngineStatus | None, now_ms: int, *, wide: bool) -> Cell
     if engine.stopped_at_ms is not None:
         ago = f" · stopped {brief((now_ms - engine.stopped_at_ms) // 1000)} ago" if wide else ""
         return f"■ no engine{ago}", "warning"
-    silent_s = (now_ms - engine.heartbeat_at_ms) // 1000
+    silent_ms = now_ms - engine.heartbeat_at_ms
+    silent_s = silent_ms // 1000
     if silent_s >= GONE_AFTER_S:
         return f"■ no engine · silent {brief(silent_s)}", "error"
-    if silent_s >= STALE_AFTER_S:
+    if silent_ms >= LATE_AFTER_MS:
         return f"▲ engine stale {silent_s}s", "error"
     word = "● stopping" if engine.stop_requested else "● running"
     # A minute is the finest that is shown, so that an idle screen stays unpainted.
