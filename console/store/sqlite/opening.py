@@ -90,9 +90,10 @@ def _check_is_store(path: Path, *, read_only: bool) -> None:
     torn = path.with_name(path.name + "-journal").exists()
     connection = Connection(path, read_only=read_only or not torn)
     try:
-        application = connection.value("PRAGMA application_id")
-        version = connection.value("PRAGMA user_version")
+        # In this order: another process may be making the store between any two of these.
         empty = not connection.value("SELECT count(*) FROM sqlite_schema")
+        version = connection.value("PRAGMA user_version")
+        application = connection.value("PRAGMA application_id")
     finally:
         connection.close()
     if application != APPLICATION_ID and not (empty and application == 0 and version == 0):
