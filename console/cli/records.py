@@ -24,8 +24,8 @@ Record = dict[str, Any]
 
 GAUGE_FIELDS = ("pending", "sending", "delivered", "failed", "cancelled")
 ENDPOINT_FIELDS = (
-    "id", "name", "url", "types", "state", "state_reason", "state_since", "probe_at", "trips", "pace", "policy", "own",
-    "secrets", "created_at", "version",
+    "id", "name", "url", "types", "state", "state_reason", "state_since", "probe_at", "trips", "pace",
+    "permitted_url", "permitted_per_minute", "policy", "own", "secrets", "created_at", "version",
 )  # fmt: skip
 ENDPOINT_ROW_FIELDS = (
     *ENDPOINT_FIELDS, *GAUGE_FIELDS, "oldest_due_at", "last_success_at", "last_failure_at", "last_failure_cause",
@@ -126,6 +126,8 @@ def endpoint_record(endpoint: Endpoint) -> Record:
         "probe_at": iso(endpoint.probe_at_ms),
         "trips": endpoint.trips,
         "pace": pace_record(endpoint.pace),
+        "permitted_url": endpoint.permitted_url,
+        "permitted_per_minute": endpoint.permitted_per_minute,
         "policy": policy_record(endpoint.policy),
         "own": sorted(policy_name(field) for field in endpoint.own),
         "secrets": [secret_record(secret) for secret in endpoint.secrets],

@@ -8,6 +8,7 @@ from console.cli.table import Cell, Column, print_facts, print_table
 from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.event import EventRow
+from console.domain.handshake import wants_permission
 from console.domain.ids import DeliveryId, EndpointId, format_number
 from console.domain.operation import Operation
 from console.domain.outcome import PLAIN_WORDS, Headers
@@ -125,6 +126,7 @@ def print_endpoint(endpoint: Endpoint, gauge: Gauge, due_ms: int | None, now_ms:
         ),
         ("types", ", ".join(endpoint.types)),
         *_policy_facts(policy, endpoint.own),
+        *_permission_fact(endpoint),
         *(("secret", secret_in_words(secret, now_ms)) for secret in endpoint.secrets),
         *(("header", f"{name}: {value}") for name, value in shown_headers(policy.headers)),
         ("pending", exact(gauge.pending) + (f", the oldest due {due_in_words(due_ms, now_ms)}" if due_ms else "")),
@@ -138,6 +140,17 @@ def print_endpoint(endpoint: Endpoint, gauge: Gauge, due_ms: int | None, now_ms:
     if gauge.last_failure_detail:
         facts.insert(-1, ("", gauge.last_failure_detail))
     print_facts(facts)
+
+
+def _permission_fact(endpoint: Endpoint) -> list[tuple[str, Cell]]:
+    """Whether the receiver of an endpoint with a handshake permits to be sent to, and how much."""
+    if not endpoint.policy.handshake:
+        return []
+    if wants_permission(endpoint):
+        return [("permission", "not given for this URL")]
+    most = endpoint.permitted_per_minute
+    limit = "" if most is None else f", at most {exact(most)} {'request' if most == 1 else 'requests'} a minute"
+    return [("permission", f"given for this URL{limit}")]
 
 
 def _policy_facts(policy: DeliveryPolicy, own: frozenset[str]) -> list[tuple[str, Cell]]:

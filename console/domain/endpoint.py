@@ -50,6 +50,8 @@ class Endpoint:
     """How its backlog is drained after a pause; None: as fast as its policy lets."""
     permitted_url: str | None = None
     """The URL for which the receiver gave its permission (the handshake of CloudEvents)."""
+    permitted_per_minute: int | None = None
+    """How many requests a minute it permitted at most; None: as many as there are."""
     created_at_ms: int
     version: int
 

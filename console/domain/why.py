@@ -12,6 +12,7 @@ from typing import Protocol, assert_never
 from console.domain.delivery import Attempt, Delivery, DeliveryState
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.event import Event
+from console.domain.handshake import WAITS, wants_permission
 from console.domain.ids import DeliveryId, EventId, format_number
 from console.domain.matching import OPERATIONAL_PREFIX, first_match
 from console.domain.operation import Operation, OperationKind
@@ -316,8 +317,13 @@ def _waiting(
     due = delivery.next_attempt_at_ms
     wait = _which_wait(delivery, attempts, around.endpoint, standing.retry_after_s, times)
     before: list[str] = []
+    asking = _asking(around.endpoint)
     if due is not None and due > times.now_ms:
         what = f"Waiting: {'next' if delivery.attempts else 'first'} try {times.ahead(due)}{wait}."
+        if asking is not None:
+            before = [f"Until then the endpoint {asking}."]
+    elif asking is not None:
+        what = f"Due now{wait}, but the endpoint {asking}."
     else:
         what = f"Due now{wait}: it is sent as soon as the endpoint has a free place."
         before = _what_slows(around.endpoint, times)
@@ -331,6 +337,15 @@ def _waiting(
     )
 
 
+def _asking(endpoint: Endpoint | None) -> str | None:
+    """What an endpoint that may not be sent to yet waits for, with the endpoint as the subject."""
+    if endpoint is None or not wants_permission(endpoint):
+        return None
+    if endpoint.state_reason is not None and endpoint.state_reason.startswith(WAITS):
+        return endpoint.state_reason
+    return f"{WAITS}: its receiver is being asked (OPTIONS)"
+
+
 def _what_slows(endpoint: Endpoint | None, times: Times) -> list[str]:
     """What else is asked before a delivery that is due goes on the wire."""
     if endpoint is None:
@@ -338,6 +353,8 @@ def _what_slows(endpoint: Endpoint | None, times: Times) -> list[str]:
     said: list[str] = []
     if endpoint.policy.rate_limit is not None:
         said.append(f"The endpoint takes at most {endpoint.policy.rate_limit}.")
+    if endpoint.policy.handshake and endpoint.permitted_per_minute is not None:
+        said.append(f"Its receiver permits at most {endpoint.permitted_per_minute:,} requests a minute.")
     if (pace := endpoint.pace) is not None:
         climb = f", reached over {pace.ramp_s:g} s" if pace.ramp_s else ""
         said.append(f"Its backlog is drained at {pace.per_s:g} a second since {times.at(pace.since_ms)}{climb}.")

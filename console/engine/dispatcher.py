@@ -10,6 +10,7 @@ from console.domain.clock import Clock
 from console.domain.delivery import Delivered, Exchange, Failed, Retry, Verdict, cause_of, judge
 from console.domain.endpoint import Endpoint
 from console.domain.errors import SealedError
+from console.domain.handshake import wants_permission
 from console.domain.outcome import (
     DEFAULT_PROFILE,
     PLAIN_WORDS,
@@ -31,6 +32,8 @@ from console.engine.transport.seam import Transport
 
 USER_AGENT = f"webhook-console/{__version__}"
 _NEVER_MS = 1 << 62
+_CONTENT_TYPE = ("content-type", "application/json")
+_WAITS_THERE = "it waits for the receiver's permission, and no try was used up"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Dispatcher:
         started_s = self._clock.monotonic_s()
         fixed = self._fixed.get(endpoint.seq)
         if fixed is None or fixed.version != endpoint.version or started_ms >= fixed.until_ms:
+            if wants_permission(endpoint):
+                return self._not_permitted(claimed, started_ms)
             try:
                 fixed = self._fixed[endpoint.seq] = _fixed(opened_endpoint(endpoint, self.keys), started_ms)
             except SealedError as error:
@@ -105,18 +110,39 @@ class Dispatcher:
             exchange=_exchange(endpoint.url, fixed.kept + own, outcome),
         )
 
+    async def ask(self, endpoint: Endpoint, headers: Headers) -> Outcome:
+        """Ask a receiver, with these header fields, whether it may be sent to: an OPTIONS request that is made as those
+        that deliver are."""
+        started_s = self._clock.monotonic_s()
+        try:
+            # Not kept: an endpoint is asked once, and delivered to many times.
+            fixed = _fixed(opened_endpoint(endpoint, self.keys), self._clock.now_ms())
+            request = Request(
+                url=endpoint.url,
+                headers=tuple(field for field in fixed.sent if field != _CONTENT_TYPE) + headers,
+                body=b"",
+                connect_timeout_s=endpoint.policy.connect_within_s,
+                total_timeout_s=endpoint.policy.timeout_s,
+                method="OPTIONS",
+                profile=fixed.profile,
+            )
+            return await self._transport.send(request)
+        except SealedError as error:
+            why = str(error)
+        except Exception as error:  # a fault of ours: to be asked again, like any other that got no answer
+            why = f"this program failed on it: {type(error).__name__}: {error}"
+        return Failure(cause=Cause.PROTOCOL, detail=why, total_ms=(self._clock.monotonic_s() - started_s) * 1000)
+
     def _not_sent(self, claimed: Claimed, endpoint: Endpoint, now_ms: int, why: str) -> Completed:
         """One that was claimed just before its endpoint was sealed with a key that is not here."""
         outcome = Failure(cause=Cause.PROTOCOL, detail=f"not sent: {why}", total_ms=0.0)
-        return Completed(
-            claimed=claimed,
-            verdict=self._verdict(outcome, claimed, endpoint, now_ms),
-            started_at_ms=now_ms,
-            ended_at_ms=now_ms,
-            total_ms=0.0,
-            first_byte_ms=None,
-            exchange=None,
-        )
+        return _unsent(claimed, self._verdict(outcome, claimed, endpoint, now_ms), now_ms)
+
+    def _not_permitted(self, claimed: Claimed, now_ms: int) -> Completed:
+        """One that was claimed just before its endpoint got a URL that has not permitted anything: it waits there."""
+        why = "not sent: the receiver has not given its permission yet"
+        back = Retry(cause=Cause.PROTOCOL, status=None, detail=why, at_ms=now_ms, why=_WAITS_THERE, uncharged=True)
+        return _unsent(claimed, back, now_ms)
 
     def _verdict(self, outcome: Outcome, claimed: Claimed, endpoint: Endpoint, ended_ms: int) -> Verdict:
         if isinstance(outcome, Response) and not endpoint.policy.obey_receiver and cause_of(outcome) is None:
@@ -145,6 +171,18 @@ class Dispatcher:
     def forget(self, seq: int) -> None:
         """An endpoint was removed."""
         self._fixed.pop(seq, None)
+
+
+def _unsent(claimed: Claimed, verdict: Verdict, now_ms: int) -> Completed:
+    return Completed(
+        claimed=claimed,
+        verdict=verdict,
+        started_at_ms=now_ms,
+        ended_at_ms=now_ms,
+        total_ms=0.0,
+        first_byte_ms=None,
+        exchange=None,
+    )
 
 
 @lru_cache
@@ -180,7 +218,7 @@ def _fields(policy: DeliveryPolicy) -> Headers:
     custom = tuple((name, value) for name, value in policy.headers if name.lower() not in taken)
     if "user-agent" not in taken and not any(name.lower() == "user-agent" for name, _ in custom):
         given += (("user-agent", USER_AGENT),)
-    return (("content-type", "application/json"), *given, *custom)
+    return (_CONTENT_TYPE, *given, *custom)
 
 
 def _profile(policy: DeliveryPolicy) -> ConnectionProfile:

@@ -1,6 +1,7 @@
 """The running engine: what is due is claimed, sent and recorded, until it is told to stop."""
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from console.domain.policy import Ordering
 from console.domain.status import HEARTBEAT_S
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges
 from console.engine.dispatcher import Dispatcher, describe_failure
+from console.engine.handshake import Handshakes
 from console.engine.health import Health
 from console.engine.schedule import Schedule
 from console.engine.sealed import Holds
@@ -82,6 +84,9 @@ class Supervisor:
         self._clock, self._epoch, self._drain_s, self._log = clock, epoch, drain_s, log
         self._chores = chores
         self._holds = Holds(dispatcher.keys)
+        self._handshakes = Handshakes(
+            dispatcher, writer=writer, clock=clock, epoch=epoch, origin=socket.gethostname(), log=log
+        )
         self._work = asyncio.Event()
         self._stopping = asyncio.Event()
         self._owed: set[int] = set()
@@ -110,9 +115,8 @@ class Supervisor:
         failure: BaseException | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                background = [
-                    group.create_task(work()) for work in (self._watch, self._beat, self._tidy, *self._chores)
-                ]
+                beside = (self._watch, self._beat, self._tidy, self._handshakes.run, *self._chores)
+                background = [group.create_task(work()) for work in beside]
                 await group.create_task(self._pump(group))
                 self._senders.cancel()
                 for task in background:
@@ -159,7 +163,7 @@ class Supervisor:
 
     def _take(self, endpoint: Endpoint) -> None:
         """An endpoint is new or has changed."""
-        taken = self._holds.look(endpoint)
+        taken = self._handshakes.look(self._holds.look(endpoint))
         self._schedule.put(taken)
         self._health.look(taken)
 
@@ -171,6 +175,7 @@ class Supervisor:
                 self._schedule.drop(seq)
                 self._dispatcher.forget(seq)
                 self._health.forget(seq)
+                self._handshakes.forget(seq)
             else:
                 self._take(endpoint)
 

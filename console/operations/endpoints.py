@@ -6,6 +6,7 @@ from random import Random
 
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
 from console.domain.event import Accepted, NewEvent
+from console.domain.handshake import wants_permission
 from console.domain.ids import EndpointId, new_endpoint_id
 from console.domain.operation import OperationKind
 from console.domain.pacing import Pace
@@ -123,11 +124,13 @@ def _set_state(
     kind = OperationKind.ENDPOINT_RESUME if state is EndpointState.ACTIVE else OperationKind.ENDPOINT_PAUSE
     with store.transaction():
         before = endpoint = store.find_endpoint(endpoint_id)
-        if before.state is state and before.pace == pace:
+        # Who resumes one that waits for its receiver's permission wants it asked now.
+        asks = state is EndpointState.ACTIVE and before.state is state and wants_permission(before)
+        if before.state is state and before.pace == pace and not asks:
             return before, False
         if before.pace != pace:
             endpoint = store.set_pace(endpoint_id, pace)
-        if before.state is not state:
+        if before.state is not state or asks:
             endpoint = store.set_endpoint_state(endpoint_id, state, reason, now_ms)
         _record(
             store,
@@ -135,7 +138,7 @@ def _set_state(
             actor=actor,
             target=endpoint.name,
             reason=reason,
-            result=f"{before.state} → {state}{pace_words(pace)}",
+            result=f"{before.state} → {state}{pace_words(pace)}{', permission asked for' if asks else ''}",
             now_ms=now_ms,
         )
     return endpoint, True

@@ -19,6 +19,7 @@ from console.domain.diagnosis import LogPin, StoreFacts
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
 from console.domain.event import Accepted, Event, EventRow, NewEvent
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
+from console.domain.handshake import Permission
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, OperationId
 from console.domain.operation import Operation, OperationKind
 from console.domain.outcome import Cause
@@ -280,6 +281,14 @@ class EngineStore(Protocol):
 
     def end_pace(self, endpoint_seqs: Iterable[int], *, epoch: int) -> None:
         """The backlogs that were drained at a pace are gone."""
+        ...
+
+    def set_permission(self, endpoint_seq: int, version: int, permission: Permission, *, epoch: int) -> bool:
+        """What the receiver answered when it was asked whether this version of the endpoint may be sent to.
+
+        A permission is kept for the URL; while there is none the reason of an active endpoint's state says so, which is
+        no new version. Returns False, and changes nothing, when the endpoint has changed since or was removed.
+        """
         ...
 
     def next_due(self, endpoint_seqs: Iterable[int]) -> dict[int, int]:

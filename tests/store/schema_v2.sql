@@ -68,7 +68,7 @@ CREATE TABLE endpoints (
   created_at INTEGER NOT NULL,
   version INTEGER NOT NULL,
   removed_at INTEGER
-, probe_at INTEGER, trips INTEGER NOT NULL DEFAULT 0, pace TEXT CHECK (json_valid(pace)), permitted_url TEXT) STRICT;
+, probe_at INTEGER, trips INTEGER NOT NULL DEFAULT 0, pace TEXT CHECK (json_valid(pace)), permitted_url TEXT, permitted_per_minute INTEGER) STRICT;
 CREATE TABLE engine (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   epoch INTEGER NOT NULL,

@@ -6,6 +6,7 @@ from functools import partial
 
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
 from console.domain.errors import InvalidInputError, UnknownReferenceError
+from console.domain.handshake import WAITS
 from console.domain.ids import EndpointId
 from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy, check_policy
@@ -34,6 +35,12 @@ from console.store.sqlite.rows import (
     texts_text,
 )
 
+WAITS_NO_MORE = f"""
+state_reason = CASE WHEN state = 'active' AND substr(state_reason, 1, {len(WAITS)}) = '{WAITS}' THEN NULL
+  ELSE state_reason END
+"""
+"""What an endpoint is set to that does not wait for its receiver's permission, or is about to be asked anew."""
+
 _ALL = f"SELECT {ENDPOINT_COLUMNS} FROM endpoints WHERE removed_at IS NULL ORDER BY name"
 _BY_ID = f"SELECT {ENDPOINT_COLUMNS} FROM endpoints WHERE id = ? AND removed_at IS NULL"
 _BY_NAME = f"SELECT {ENDPOINT_COLUMNS} FROM endpoints WHERE name = ? AND removed_at IS NULL"
@@ -46,10 +53,11 @@ _INSERT = """
 INSERT INTO endpoints (id, name, url, types, secrets, policy, state, state_since, created_at, version)
 VALUES (?, ?, ?, ?, ?, ?, 'active', ?, ?, 1)
 """
-_EDIT = """
-UPDATE endpoints SET name = ?, url = ?, types = ?, secrets = ?, policy = ?, version = version + 1
+_EDIT = f"""
+UPDATE endpoints SET name = ?, url = ?, types = ?, secrets = ?, policy = ?, version = version + 1, {WAITS_NO_MORE}
 WHERE id = ? AND removed_at IS NULL
 """
+_FORGET_PERMISSION = "UPDATE endpoints SET permitted_url = NULL, permitted_per_minute = NULL WHERE id = ?"
 _SET_STATE = """
 UPDATE endpoints SET state = ?, state_reason = ?, state_since = ?, probe_at = NULL, trips = 0, version = version + 1
 WHERE id = ? AND removed_at IS NULL
@@ -81,7 +89,9 @@ ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.up
 """
 _DROP_ENDED = "UPDATE endpoints SET secrets = ? WHERE id = ?"
 _EMPTY_LOG = "PRAGMA wal_checkpoint(TRUNCATE)"
-_NEW_VERSIONS = "UPDATE endpoints SET version = version + 1 WHERE removed_at IS NULL RETURNING seq"
+_NEW_VERSIONS = f"""
+UPDATE endpoints SET version = version + 1, {WAITS_NO_MORE} WHERE removed_at IS NULL RETURNING seq
+"""
 
 
 class EndpointQueries(Queries):
@@ -103,6 +113,9 @@ class EndpointQueries(Queries):
             self._refuse_taken(spec.name, endpoint_id)
             orders = ordering.paths(self._connection, endpoint_id)
             self._connection.run(_EDIT, (*_columns(spec, now_ms), self._own_policy(spec, endpoint_id), endpoint_id))
+            if not spec.policy.handshake:
+                # Who turns it off and on again wants its receiver to be asked again.
+                self._connection.run(_FORGET_PERMISSION, (endpoint_id,))
             self._connection.run(_REROUTE)
             ordering.reorder(self._connection, orders, now_ms)
             endpoint = self._endpoint(endpoint_id)

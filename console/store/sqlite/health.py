@@ -21,9 +21,11 @@ from console.domain.breaker import (
 from console.domain.delivery import WANTS_NO_MORE, Delivered, Retry
 from console.domain.errors import FencedError
 from console.domain.event import NewEvent
+from console.domain.handshake import Permission, Permitted, Refused
 from console.domain.operation import OperationKind
 from console.domain.work import Completed
 from console.store.sqlite import nudging
+from console.store.sqlite.endpoints import WAITS_NO_MORE
 from console.store.sqlite.intake import IntakeQueries
 
 _EPOCH = "SELECT epoch FROM engine WHERE id = 1"
@@ -58,6 +60,14 @@ WHERE failing_since + wanted.value <= ?2
 """
 _END_PACE = "UPDATE endpoints SET pace = NULL, version = version + 1 WHERE seq = ? AND pace IS NOT NULL"
 _PUT_BACK = "UPDATE deliveries SET step = max(0, step - 1 + ?), manual = ? WHERE id = ?"
+_PERMIT = f"""
+UPDATE endpoints SET permitted_url = url, permitted_per_minute = ?, {WAITS_NO_MORE}, version = version + 1
+WHERE seq = ? AND version = ? AND removed_at IS NULL
+"""
+_REFUSE = """
+UPDATE endpoints SET state_reason = CASE WHEN state = 'active' THEN ? ELSE state_reason END
+WHERE seq = ? AND version = ? AND removed_at IS NULL
+"""
 _LOG = """
 INSERT INTO operations (kind, actor, target, reason, started_at, finished_at, done, result)
 VALUES (?, 'engine', ?, ?, ?, ?, 1, ?)
@@ -84,6 +94,20 @@ class HealthQueries(IntakeQueries):
             for seq in endpoint_seqs:
                 if self._connection.run(_END_PACE, (seq,)):
                     nudging.settings_changed(self._connection, seq)
+
+    def set_permission(self, endpoint_seq: int, version: int, permission: Permission, *, epoch: int) -> bool:
+        with self.transaction():
+            self._refuse_other_engine(epoch)
+            match permission:
+                case Permitted(per_minute=per_minute):
+                    stored = self._connection.run(_PERMIT, (per_minute, endpoint_seq, version)) > 0
+                    if stored:
+                        nudging.settings_changed(self._connection, endpoint_seq)
+                    return stored
+                case Refused(reason=reason):
+                    return self._connection.run(_REFUSE, (reason, endpoint_seq, version)) > 0
+                case _ as never:
+                    assert_never(never)
 
     def _heed(self, completed: Sequence[Completed]) -> None:
         """What an attempt's end says beside its outcome: no more of it, or that it was not to count."""

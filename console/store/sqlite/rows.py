@@ -26,7 +26,7 @@ _decode_secrets = msgspec.json.Decoder(tuple[str | Secret, ...]).decode
 
 ENDPOINT_COLUMNS = (
     f"seq, id, name, url, types, secrets, policy, {policy_of('endpoints')}, state, state_reason, "
-    "state_since, probe_at, trips, pace, permitted_url, created_at, version"
+    "state_since, probe_at, trips, pace, permitted_url, permitted_per_minute, created_at, version"
 )
 DELIVERY_COLUMNS = (
     f"d.id, e.id, e.type, p.id, p.name, d.state, p.state, d.attempts, d.step, {policy_of('p')}, "
@@ -75,7 +75,7 @@ def pace_text(pace: Pace | None) -> str | None:
 
 def endpoint_of(row: Row) -> Endpoint:
     (seq, id_, name, url, types, secrets, own, policy, state, reason, since, probe_at, trips, pace, permitted_url,
-     created, version) = row  # fmt: skip
+     permitted_per_minute, created, version) = row  # fmt: skip
     return Endpoint(
         seq=seq,
         id=EndpointId(id_),
@@ -92,6 +92,7 @@ def endpoint_of(row: Row) -> Endpoint:
         trips=trips,
         pace=None if pace is None else _decode_pace(pace),
         permitted_url=permitted_url,
+        permitted_per_minute=permitted_per_minute,
         created_at_ms=created,
         version=version,
     )

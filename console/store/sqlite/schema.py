@@ -177,6 +177,7 @@ ALTER TABLE endpoints ADD COLUMN probe_at INTEGER;
 ALTER TABLE endpoints ADD COLUMN trips INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE endpoints ADD COLUMN pace TEXT CHECK (json_valid(pace));
 ALTER TABLE endpoints ADD COLUMN permitted_url TEXT;
+ALTER TABLE endpoints ADD COLUMN permitted_per_minute INTEGER;
 
 ALTER TABLE deliveries ADD COLUMN order_key TEXT;
 ALTER TABLE deliveries ADD COLUMN operation INTEGER REFERENCES operations (id);
