@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3, help="of the bare transport in each round")
     parser.add_argument("--body-bytes", type=int, default=1024)
-    parser.add_argument("--max-in-flight", type=int, default=256)
+    parser.add_argument("--max-in-flight", type=int, default=512)
     parser.add_argument("--transport", default="pyreqwest")
     parser.add_argument("--delay-ms", type=float, default=0, help="of the receiver")
     parser.add_argument("--folder", type=Path, help="where the stores are made; default: the system's temporary folder")
