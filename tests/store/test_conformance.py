@@ -1,6 +1,17 @@
 """The conformance suite, run over every backend of `tests.store.backends`."""
 
-from tests.store.conformance import bulk, completing, endpoints, engine, intake, ordering, reading, secrets, steering
+from tests.store.conformance import (
+    bulk,
+    completing,
+    endpoints,
+    engine,
+    health,
+    intake,
+    ordering,
+    reading,
+    secrets,
+    steering,
+)
 
 
 class TestIntake(intake.IntakeConformance): ...
@@ -28,6 +39,21 @@ class TestRecover(engine.RecoverConformance): ...
 
 
 class TestDueAndNudges(engine.DueAndNudgesConformance): ...
+
+
+class TestHealth(health.HealthConformance): ...
+
+
+class TestFailing(health.FailingConformance): ...
+
+
+class TestPace(health.PaceConformance): ...
+
+
+class TestPermission(health.PermissionConformance): ...
+
+
+class TestHealthFence(health.HealthFenceConformance): ...
 
 
 class TestOrdering(ordering.OrderingConformance): ...
