@@ -81,7 +81,7 @@ def what_words(row: AlertRow) -> str:
     if row.alert is not None:
         return row.alert.words.removeprefix(f"{row.alert.endpoint_name or 'engine'}: ")
     spec = row.rule.spec
-    return f"fires when {spec.words}" + (f", for {duration_words(spec.for_s)}" if spec.for_s else "")
+    return f"if {spec.words}" + (f", for {duration_words(spec.for_s)}" if spec.for_s else "")
 
 
 def _delay_words(rule: AlertRule) -> str:

@@ -72,7 +72,7 @@ async def test_what_fires_stands_above_the_rules(
         assert lines[3].split()[-2:] == ["2m", str(rate.id)]
         assert "▲ 1 firing" in lines[4]
         assert "each" in lines[4]
-        assert "fires when 20% or more" in lines[4]
+        assert "if 20% or more" in lines[4]
         assert "● quiet" in lines[5]
         assert lines[5].split()[-1] == str(tripped.id)
         assert "m Mute/unmute  q Back" in lines[-1]

@@ -14,7 +14,7 @@ from console.domain.filters import DeliveryFilter
 from console.domain.operation import OperationKind
 from console.operations.deliveries import begin_cancel
 from console.operations.endpoints import pause_endpoint
-from console.ui.audit import PAGE, matches, operation_lines, read_newer, result_cell
+from console.ui.audit import PAGE, matches, operation_lines, read_newer, result_cell, what_words
 from console.ui.screens import operations
 from console.ui.screens.operations import OperationScreen, OperationsScreen
 from tests.ui.inspected import HOSTILE, Host, Scene, assert_nothing_raw, make_scene, seen_on, until
@@ -194,6 +194,7 @@ def test_every_kind_has_words(scene: Scene) -> None:
         assert result_cell(operation)[0] == "… 0 so far"
         assert matches(operation, f"ada {operation.kind}")
         assert not matches(operation, "ada zebra")
+        assert len(what_words(operation)) <= 11, "it is not cut off at any width"
 
 
 async def test_a_bulk_operation_shows_how_far_it_is_and_can_be_stopped_and_undone(opened: Open, scene: Scene) -> None:

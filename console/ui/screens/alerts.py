@@ -31,8 +31,8 @@ LOOK_EVERY_S = 1.0
 
 _COLUMNS = (
     Column(key="state", title="STATE", width=11),
-    Column(key="where", title="WHERE", width=12, flex=1),
-    Column(key="what", title="WHAT", width=30, flex=4),
+    Column(key="where", title="WHERE", width=11, flex=1),
+    Column(key="what", title="WHAT", width=30, flex=6),
     Column(key="age", title="SINCE", width=5, align="right"),
     Column(key="rule", title="RULE", width=4, align="right"),
 )
