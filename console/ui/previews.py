@@ -128,8 +128,9 @@ def pace_lines(endpoints: Sequence[Endpoint]) -> list[str]:
     its, each = ("their policies let", " each") if len(endpoints) > 1 else ("its policy lets", "")
     return [
         "",
-        f"20/s: so fast{each} until nothing is due. 20/s over 5m: climbing to it in that time.",
-        f"Empty: as fast as {its}.",
+        f"20/s          at this rate{each} until nothing is due",
+        "20/s over 5m  climbing to it in that time",
+        f"empty         as fast as {its}",
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, cast
 
 from textual.app import App
 
-from console.domain.alerts import AlertRule, duration_words
+from console.domain.alerts import AlertKind, AlertRule, duration_words
 from console.domain.delivery import RETRYABLE, DeliveryState
 from console.domain.endpoint import Endpoint
 from console.domain.errors import ConsoleError, InvalidInputError
@@ -249,8 +249,9 @@ async def mute_or_unmute(app: App[Any], rule: AlertRule) -> bool:
     session = session_of(app)
     for_s: float | None = None
     if not rule.muted(session.clock.now_ms()):
+        each = "the engine" if rule.spec.kind is AlertKind.ENGINE_STALLED else "each endpoint, not one alone"
         body = [
-            f"{rule.endpoint_name + ': ' if rule.endpoint_name else ''}{rule.spec.words}",
+            f"{rule.spec.words} · {rule.endpoint_name or each}",
             "Nothing new of it fires in that time, and nothing of it is shown. What fires already goes on.",
             "",
             f"the same: webhook-console alerts mute {rule.id} --for {MUTE_FOR}",

@@ -143,7 +143,7 @@ async def test_where_nothing_waits_no_pace_is_asked_for(scene: Scene, resuming: 
 
 async def test_several_are_resumed_at_one_pace_each(scene: Scene, resuming: Resuming) -> None:
     async with resuming(scene.crm, scene.mail) as (app, pilot, answers):
-        assert "so fast each" in seen_on(app)
+        assert "at this rate each" in seen_on(app)
         await pilot.press(*"5/s", "enter")
         await until(pilot, lambda: "reason, kept" in seen_on(app))
         await pilot.press("enter")

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from console.domain.clock import Clock
 from console.ui import format as fmt
 from console.ui.live import Taken
+from console.ui.time_words import TimeWords
 from console.ui.widgets.header import (
     SHOWN_WINDOWS,
     UNREAD_METRICS,
@@ -73,7 +74,7 @@ class LiveScreen(Screen[None]):
             return ""
         newest = max(alerts, key=lambda alert: alert.fired_at_ms)
         more = f" · {len(alerts) - 1} more" if len(alerts) > 1 else ""
-        since = fmt.clock_time(newest.since_ms)[:8]
+        since = TimeWords(self.clock.now_ms()).at(newest.since_ms)
         return f"▲ {fmt.inline(newest.words)} since {since}{more} · A shows {'them' if more else 'it'}"
 
     def body(self) -> ComposeResult:
