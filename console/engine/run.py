@@ -80,7 +80,10 @@ def _already_running(settings: EngineSettings) -> EngineRunningError:
 
 async def _serve(settings: EngineSettings, policy: AddressPolicy, log: FilteringBoundLogger) -> None:
     clock = SystemClock()
-    writer = Writer(lambda: open_store(settings.store, any_thread=True))
+    writer = Writer(
+        lambda: _open_settled(settings.store),
+        on_trouble=lambda error: log.error("log cannot be put back into the store", error=str(error)),
+    )
     await writer.start()
     guard = AddressGuard(policy, clock=clock)
     transport = _make_transport(settings, guard, clock)
@@ -94,6 +97,16 @@ async def _serve(settings: EngineSettings, policy: AddressPolicy, log: Filtering
         reader.close()
         await transport.aclose()
         await writer.close()
+
+
+def _open_settled(path: Path) -> Store:
+    store = open_store(path, any_thread=True)
+    try:
+        store.settle_log()
+    except BaseException:
+        store.close()
+        raise
+    return store
 
 
 def _stop_at_eof(supervisor: Supervisor) -> None:

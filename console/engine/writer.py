@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
-from console.domain.errors import StoreBusyError
+from console.domain.errors import StoreBusyError, StoreError
 from console.store.protocol import Store
 
 T = TypeVar("T")
@@ -18,16 +18,27 @@ _Item = tuple[Work, asyncio.Future[Any]]
 BATCH = 64
 """Pieces of work in one transaction, at most."""
 
+LOOK_S = 0.1
+"""How often, at most, the length of the store's log is looked at; a look costs some µs."""
+
+TROUBLE_S = 5.0
+"""The same after it could not be shortened: each try writes all of it."""
+
 
 class Writer:
     """Runs work on a store, in a thread of its own with many pieces to one transaction, or on the loop's.
 
     Both answer after the commit: what they say is on disk. A piece that fails takes no other down: the batch is rolled
-    back and each piece runs again alone.
+    back and each piece runs again alone. Between transactions the store's log is kept short.
+
+    Args:
+        on_trouble: told, on the loop, each time that the log could not be shortened. No commit is lost by that.
     """
 
-    def __init__(self, open_store: Callable[[], Store]) -> None:
-        self._open_store = open_store
+    def __init__(
+        self, open_store: Callable[[], Store], *, on_trouble: Callable[[StoreError], None] = lambda error: None
+    ) -> None:
+        self._open_store, self._on_trouble = open_store, on_trouble
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
@@ -35,6 +46,7 @@ class Writer:
         self._store: Store
         self._free = threading.Lock()
         """Held by whoever uses the store."""
+        self._look_at_s = 0.0
         self._committer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-commit")
 
     async def start(self) -> None:
@@ -84,8 +96,21 @@ class Writer:
     def _end(self, transaction: AbstractContextManager[None]) -> None:
         try:
             transaction.__exit__(None, None, None)
+            self._keep_log_short(self._store)
         finally:
             self._free.release()
+
+    def _keep_log_short(self, store: Store) -> None:
+        """By whoever has the store in use."""
+        now_s = self._loop.time()
+        if now_s < self._look_at_s:
+            return
+        self._look_at_s = now_s + LOOK_S
+        try:
+            store.keep_log_short()
+        except StoreError as error:
+            self._look_at_s = now_s + TROUBLE_S
+            self._loop.call_soon_threadsafe(self._on_trouble, error)
 
     async def close(self) -> None:
         """Finish what was handed over, and close the store."""
@@ -105,7 +130,8 @@ class Writer:
             while (batch := self._next_batch()) is not None:
                 with self._free:
                     answers = _commit(store, batch)
-                self._loop.call_soon_threadsafe(_answer, answers)
+                    self._loop.call_soon_threadsafe(_answer, answers)
+                    self._keep_log_short(store)
         finally:
             store.close()
 

@@ -247,6 +247,19 @@ class Steering(Protocol):
 class EngineStore(Protocol):
     """What the engine alone may do; every write is refused with FencedError once a newer engine has taken over."""
 
+    def settle_log(self) -> None:
+        """Write all that the log of changes holds into the store, whatever whoever died has made of it: before
+        anything is promised. Outside of transactions. Raises StoreError when the disk fails: then promise nothing."""
+        ...
+
+    def keep_log_short(self) -> None:
+        """Write the log of changes back into the store once it has grown long; else microseconds. Nobody else does.
+
+        Outside of transactions; others may write beside it. Raises StoreError when the disk fails or is full: what is
+        committed stays in the log, which is not begun again before all of it has been written anew.
+        """
+        ...
+
     def take_over(self, *, pid: int, host: str, version: str, now_ms: int) -> int:
         """Become the store's engine, and the one who keeps its write-ahead log short. Returns the new epoch."""
         ...

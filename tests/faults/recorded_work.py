@@ -2,7 +2,8 @@
 `python -m tests.faults.recorded_work STORE LOG SEED STEPS`.
 
 `--synchronous` other than the product's FULL shows that less does lose what was promised, `--unheeded` that a failed
-sync must not be taken for one that worked. Prints how many calls were refused with a StoreError.
+sync must not be taken for one that worked, `--trusting` that SQLite's own count of what it has written must not be
+trusted after one. Prints how many calls were refused with a StoreError.
 """
 
 import argparse
@@ -41,6 +42,7 @@ class Work:
         taken = False
         while not taken:
             with self.perhaps_refused():
+                self.engine.settle_log()
                 self.epoch = start_engine(self.engine, now_ms=self.clock.now_ms())
                 self.engine.recover(epoch=self.epoch, now_ms=self.clock.now_ms())
                 taken = True
@@ -50,6 +52,8 @@ class Work:
         self.clock.advance(self.random.uniform(0, 0.05))
         acts = (self.accept, self.claim, self.complete, self.complete, self.pause, self.tidy, self.read, self.restart)
         self.random.choices(acts, (30, 20, 20, 10, 3, 3, 4, 2))[0]()
+        with self.perhaps_refused():
+            self.engine.keep_log_short()
 
     @contextmanager
     def perhaps_refused(self) -> Iterator[None]:
@@ -144,10 +148,13 @@ def main() -> None:
     parser.add_argument("--failures", type=float, default=0.0, help="how many of the writes and syncs fail, 0 to 1")
     parser.add_argument("--unheeded", action="store_true", help="failed syncs are not told to SQLite")
     parser.add_argument("--everywhere", action="store_true", help="not only the syncs of the write-ahead log fail")
+    parser.add_argument("--trusting", action="store_true", help="what a failed sync forgot is not written again")
     given = parser.parse_args()
     troubles.begin(argparse.Namespace(store=given.store, control=None, changes=None))
     if given.synchronous != "FULL":
         troubles.with_pragma(f"synchronous={given.synchronous}")
+    if given.trusting:
+        troubles.trusting()
     log = Log(given.changes)
     failures = Failures(
         Random(f"{given.seed} failures"), unheeded=given.unheeded, everywhere=given.everywhere or given.unheeded

@@ -72,9 +72,7 @@ class Failures:
     unheeded: bool = False
     """SQLite is told that the sync has worked."""
     everywhere: bool = False
-    """Not only the write-ahead log's syncs fail. Then SQLite 3.53 can break a store: a checkpoint that a reader cuts
-    short is counted as done before it is synced, and when the sync that comes later fails, and the one after that does
-    not, what was counted is written by nobody any more."""
+    """Not only the write-ahead log's syncs fail: those of the store's own file do, too."""
 
     def comes(self, weight: int = 1) -> bool:
         return self.random.random() < self.rate * weight

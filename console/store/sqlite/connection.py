@@ -37,6 +37,8 @@ class Connection:
         self._lock_wait_s = lock_wait_s
         self._clock, self._random = SystemClock(), Random()
         self._depth = 0
+        self.log_in_doubt = False
+        """A checkpoint has failed: see `checkpointing`."""
         self.at_begin: Callable[[], None] | None = None
         """Called at the beginning of each transaction; what it raises ends it."""
         uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}"

@@ -16,6 +16,7 @@ from console.domain.signing import active_secrets
 from console.domain.status import Gauge
 from console.store.sqlite import counting, nudging, ordering
 from console.store.sqlite.base import Queries
+from console.store.sqlite.checkpointing import checkpoint
 from console.store.sqlite.policies import (
     DEFAULTS,
     parts_text,
@@ -88,7 +89,6 @@ INSERT INTO settings (key, value, updated_at) VALUES ('policy', ?, ?)
 ON CONFLICT (key) DO UPDATE SET value = excluded.value, updated_at = excluded.updated_at
 """
 _DROP_ENDED = "UPDATE endpoints SET secrets = ? WHERE id = ?"
-_EMPTY_LOG = "PRAGMA wal_checkpoint(TRUNCATE)"
 _NEW_VERSIONS = f"""
 UPDATE endpoints SET version = version + 1, {WAITS_NO_MORE} WHERE removed_at IS NULL RETURNING seq
 """
@@ -176,8 +176,7 @@ class EndpointQueries(Queries):
                 nudging.settings_changed(self._connection, seq)
 
     def empty_log(self) -> bool:
-        row = self._connection.row(_EMPTY_LOG)
-        return row is not None and row[0] == 0
+        return not checkpoint(self._connection, "TRUNCATE")[0]
 
     def _without_ended(self, endpoint: Endpoint, now_ms: int) -> Endpoint:
         """The endpoint, once the secrets that have ended are no longer kept."""

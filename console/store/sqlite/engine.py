@@ -17,6 +17,7 @@ from console.domain.outcome import PLAIN_WORDS, Cause
 from console.domain.rates import MINUTE, SECOND, SECONDS_KEPT_S
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
 from console.store.sqlite import counting, nudging, ordering
+from console.store.sqlite.checkpointing import checkpoint, write_all_again
 from console.store.sqlite.health import HealthQueries
 from console.store.sqlite.policies import policy_of, read_policy
 from console.store.sqlite.rows import ENDPOINT_COLUMNS, endpoint_of, headers_text
@@ -116,6 +117,8 @@ _TIDY_NUDGES = "DELETE FROM nudges WHERE id <= ?"
 _MINUTES_KEPT_S = 40 * 24 * 3600
 _NUDGES_KEPT = 1000
 _CHECKPOINT_PAGES = 8000
+_LOG = "PRAGMA wal_checkpoint(NOOP)"
+"""How many pages the log holds, and how many of them are in the store. Before SQLite 3.51 it is a checkpoint, too."""
 
 
 _read_ids = msgspec.json.Decoder(list[int]).decode
@@ -123,9 +126,19 @@ _read_claims = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int, int
 
 
 class EngineQueries(HealthQueries):
-    def take_over(self, *, pid: int, host: str, version: str, now_ms: int) -> int:
+    def settle_log(self) -> None:
+        # An engine that died may have been told of a failed sync. What a dead process left in the log and could not
+        # sync is not on any disk; this way it is before anything is promised that stands on it.
+        write_all_again(self._connection)
+        checkpoint(self._connection, "TRUNCATE")
+
+    def keep_log_short(self) -> None:
         # Only the engine checkpoints: two that do at once are what costs time, and once cost data.
-        self._connection.run(f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}")
+        _, pages, stored = self._connection.rows(_LOG)[0]
+        if pages >= _CHECKPOINT_PAGES and (stored < pages or self._connection.log_in_doubt):
+            checkpoint(self._connection, "PASSIVE")
+
+    def take_over(self, *, pid: int, host: str, version: str, now_ms: int) -> int:
         with self.transaction():
             epoch = self._connection.value(_TAKE_OVER, (pid, host, version, now_ms, now_ms))
             assert isinstance(epoch, int)
