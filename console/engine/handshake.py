@@ -139,8 +139,7 @@ class Handshakes:
         try:
             headers = asking_headers(self._origin, endpoint.policy.rate_limit)
             outcome = await self._dispatcher.ask(endpoint, headers)
-            if self._waits.get(endpoint.seq) is wait:  # else it has changed, and is asked anew
-                await self._answered(wait, permission_of(outcome, self._origin))
+            await self._answered(wait, permission_of(outcome, self._origin))
         finally:
             self._asking -= 1
             self._changed.set()
@@ -152,7 +151,8 @@ class Handshakes:
             wait_s = ask_wait_s(wait.refusals)
             permission = replace(permission, reason=waiting_reason(permission.why, self._time_in(wait_s)))
         if not await self._store(wait.endpoint, permission):
-            wait_s = ask_wait_s(1)  # the store cannot be written, or it has changed and the nudge is on its way
+            # The store cannot be written, or the endpoint has changed: then a new wait for it began or is about to.
+            wait_s = ask_wait_s(1)
         elif isinstance(permission, Permitted):
             return  # the nudge of that tells this engine too
         if self._waits.get(wait.endpoint.seq) is wait:

@@ -6,10 +6,12 @@ import pytest
 
 from console.cli.records import ENDPOINT_FIELDS, ENDPOINT_ROW_FIELDS, iso
 from console.domain.filters import DeliveryFilter
+from console.domain.handshake import Permitted, Refused
 from console.domain.retry import STANDARD_SCHEDULE_S
 from console.domain.signing import Secret
 from console.store import Store
 from tests.cli.support import BROKEN, SECRET, CommandLine, EngineHand, make_endpoint, make_events
+from tests.factories import start_engine
 
 URL = "https://example.com/hooks"
 
@@ -173,3 +175,22 @@ def test_test_does_not_wait_for_a_paused_endpoint_or_without_an_engine(console: 
     assert timed_out.record["attempt"] is None
     console("endpoints", "pause", "billing")
     assert "is paused" in console("endpoints", "test", "billing").err
+
+
+def test_show_says_whether_the_receiver_permits_to_be_sent_to(console: CommandLine, store: Store) -> None:
+    endpoint = make_endpoint(store, "crm", policy={"handshake": True})
+    assert "not given for this URL" in console("endpoints", "show", "crm").out
+    epoch = start_engine(store)
+    reason = "waits for permission: 405 to OPTIONS; asks again at 14:03:10"
+    store.set_permission(endpoint.seq, endpoint.version, Refused(why="405", reason=reason), epoch=epoch)
+    assert f"({reason})" in console("endpoints", "show", "crm").out
+    assert console("endpoints", "show", "crm", "--json").record["state_reason"] == reason
+    resumed = console("endpoints", "resume", "crm", "--json").record
+    assert (resumed["changed"], resumed["state_reason"]) == (True, None)
+    version = store.find_endpoint("crm").version
+    store.set_permission(endpoint.seq, version, Permitted(per_minute=1200), epoch=epoch)
+    assert "given for this URL, at most 1,200 requests a minute" in console("endpoints", "show", "crm").out
+    record = console("endpoints", "show", "crm", "--json").record
+    assert (record["permitted_url"], record["permitted_per_minute"]) == (endpoint.url, 1200)
+    make_endpoint(store, "plain")
+    assert "for this URL" not in console("endpoints", "show", "plain").out

@@ -102,6 +102,24 @@ def test_a_try_asked_for_by_hand_names_who_asked() -> None:
     assert said.sums == "ada@box asked for it 60s ago (op_00001k)."
 
 
+def test_one_that_waits_for_its_receivers_permission() -> None:
+    policy, reason = DeliveryPolicy(handshake=True), "waits for permission: 405 to OPTIONS; asks again at 14:03:10"
+    url = "https://crm.example/in"
+    refused = make_endpoint(policy=policy, permitted_url="https://crm.example/old", state_reason=reason)
+    due, later = {"next_attempt_at_ms": NOW}, {"next_attempt_at_ms": NOW + 60_000}
+    said = ask(due, endpoint=refused)
+    assert said.outcome is Outcome.PENDING
+    assert said.what == f"Due now, but the endpoint {reason}."
+    assert said.before == ()
+    assert ask(later, endpoint=refused).before == (f"Until then the endpoint {reason}.",)
+    fresh = make_endpoint(policy=policy, state_reason="their deploy is done")
+    words = "Due now, but the endpoint waits for permission: its receiver is being asked (OPTIONS)."
+    assert ask(due, endpoint=fresh).what == words
+    permitted = make_endpoint(policy=policy, url=url, permitted_url=url, permitted_per_minute=1200)
+    assert ask(due, endpoint=permitted).before[0] == "Its receiver permits at most 1,200 requests a minute."
+    assert "permi" not in " ".join(ask(later, endpoint=permitted).sentences)
+
+
 def test_what_slows_a_delivery_that_is_due() -> None:
     endpoint = make_endpoint(
         policy=DeliveryPolicy(rate_limit=parse_rate_limit("50/m"), max_in_flight=4),
@@ -184,8 +202,8 @@ def event(**given: Any) -> Event:
             {},
             None,
             (
-                "wants *, not webhook.endpoint.tripped (* leaves out what webhook-console says of itself; webhook.* asks "
-                "for it)"
+                "wants *, not webhook.endpoint.tripped (* leaves out what webhook-console says of itself; webhook.* "
+                "asks for it)"
             ),
         ),
         ({}, {"created_at_ms": NOW}, None, "was added 600s after the event was accepted (at -600)"),
@@ -197,8 +215,8 @@ def event(**given: Any) -> Event:
             {},
             None,
             (
-                "has no delivery of it: * matches today and did not when the event was accepted (at -600), or retention "
-                "has deleted the delivery"
+                "has no delivery of it: * matches today and did not when the event was accepted (at -600), or "
+                "retention has deleted the delivery"
             ),
         ),
     ],

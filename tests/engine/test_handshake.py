@@ -13,16 +13,15 @@ from console.domain.clock import ManualClock
 from console.domain.delivery import DeliveryState, Retry
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.handshake import ask_wait_s
-from console.domain.outcome import Cause
+from console.domain.outcome import Cause, Failure
 from console.domain.policy import BreakerPolicy, DeliveryPolicy, RateLimit
-from console.domain.sealing import Keyring
 from console.engine import handshake
 from console.engine.dispatcher import Dispatcher
 from console.operations.endpoints import edit_defaults, edit_endpoint, pause_endpoint, resume_endpoint
 from console.store import Store
 from tests.engine.rig import Rig
 from tests.engine.test_dispatcher import claimed_for
-from tests.engine.test_sealed import KeepingTransport, add
+from tests.engine.test_sealed import KEYS, KeepingTransport, add
 from tests.factories import make_spec
 from tests.receivers import Conversation, ReceivedRequest, ScriptedReceiver, hangs
 
@@ -99,7 +98,7 @@ async def test_the_receiver_is_asked_once_before_the_first_delivery(rig: Rig) ->
 
 
 async def test_what_is_asked_and_with_which_credentials(rig: Rig) -> None:
-    rig.keys = Keyring([bytes(32)])
+    rig.keys = KEYS
     headers = (("X-Api-Key", "k3y"),)
     policy = {**HANDSHAKE, "headers": headers, "authorization": "Bearer t0ken", "user_agent": "acme/1",
               "rate_limit": RateLimit(count=5)}  # fmt: skip
@@ -336,10 +335,24 @@ async def test_an_answer_for_an_endpoint_that_changed_meanwhile_counts_for_nothi
         assert not posted(new)
 
 
+async def test_it_is_asked_over_the_same_connections_as_it_is_sent_to(store: Store) -> None:
+    kept, proxy = KeepingTransport(), "http://ada:pass@127.0.0.1:3128"
+    endpoint = add(store, "http://127.0.0.1:9/", policy={**HANDSHAKE, "proxy": proxy, "timeout_s": 3.0})
+    dispatcher = Dispatcher(kept, clock=ManualClock(), random=Random(1), keys=KEYS)
+    outcome = await dispatcher.ask(endpoint, (("webhook-request-origin", "box"),))
+    (request,) = kept.requests
+    assert (request.method, request.url, request.body) == ("OPTIONS", endpoint.url, b"")
+    assert (request.profile.proxy, request.total_timeout_s) == (proxy, 3.0)
+    assert isinstance(outcome, Failure), "a fault of the transport is no answer, and ends nothing"
+    sealed = await Dispatcher(kept, clock=ManualClock(), random=Random(1)).ask(endpoint, ())
+    assert isinstance(sealed, Failure)
+    assert len(kept.requests) == 1
+
+
 async def test_what_was_claimed_before_the_url_changed_is_put_back_for_free(store: Store) -> None:
-    kept, keys = KeepingTransport(), Keyring([bytes(32)])
-    endpoint = add(store, "http://127.0.0.1:9/", keys=keys, policy=HANDSHAKE)
-    dispatcher = Dispatcher(kept, clock=ManualClock(), random=Random(1), keys=keys)
+    kept = KeepingTransport()
+    endpoint = add(store, "http://127.0.0.1:9/", policy=HANDSHAKE)
+    dispatcher = Dispatcher(kept, clock=ManualClock(), random=Random(1), keys=KEYS)
     completed = await dispatcher.deliver(claimed_for(endpoint), endpoint)
     assert not kept.requests
     verdict = completed.verdict
