@@ -47,12 +47,16 @@ def wants_permission(endpoint: Endpoint) -> bool:
     return endpoint.policy.handshake and endpoint.permitted_url != endpoint.url
 
 
-def asking_headers(origin: str, limit: RateLimit | None) -> Headers:
-    """Who asks, and how many requests a minute it would like to make."""
-    asks: Headers = (("webhook-request-origin", origin),)
-    if limit is not None:
-        asks += (("webhook-request-rate", str(max(1, math.ceil(limit.per_s * 60 - 1e-6)))),)
-    return asks
+def origin_headers(origin: str) -> Headers:
+    """Who asks, and who sends: every delivery says so too."""
+    return (("webhook-request-origin", origin),)
+
+
+def asking_headers(limit: RateLimit | None) -> Headers:
+    """How many requests a minute the asker would like to make."""
+    if limit is None:
+        return ()
+    return (("webhook-request-rate", str(max(1, math.ceil(limit.per_s * 60 - 1e-6)))),)
 
 
 def permission_of(outcome: Outcome, origin: str) -> Permission:

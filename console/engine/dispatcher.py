@@ -1,6 +1,7 @@
 """One claimed delivery on its way: request, signature, answer, verdict."""
 
 import asyncio
+import socket
 from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
@@ -10,7 +11,7 @@ from console.domain.clock import Clock
 from console.domain.delivery import Delivered, Exchange, Failed, Retry, Verdict, cause_of, judge
 from console.domain.endpoint import Endpoint
 from console.domain.errors import SealedError
-from console.domain.handshake import wants_permission
+from console.domain.handshake import Permission, asking_headers, origin_headers, permission_of, wants_permission
 from console.domain.outcome import (
     DEFAULT_PROFILE,
     PLAIN_WORDS,
@@ -55,6 +56,8 @@ class Dispatcher:
 
     def __init__(self, transport: Transport, *, clock: Clock, random: Random, keys: Keyring = NO_KEYS) -> None:
         self._transport, self._clock, self._random, self.keys = transport, clock, random, keys
+        self._origin = socket.gethostname()
+        """The name under which receivers are asked for their permission, and sent to when they gave it."""
         self._fixed: dict[int, _Fixed] = {}
 
     async def deliver(self, claimed: Claimed, endpoint: Endpoint) -> Completed:
@@ -66,7 +69,9 @@ class Dispatcher:
             if wants_permission(endpoint):
                 return self._not_permitted(claimed, started_ms)
             try:
-                fixed = self._fixed[endpoint.seq] = _fixed(opened_endpoint(endpoint, self.keys), started_ms)
+                fixed = self._fixed[endpoint.seq] = _fixed(
+                    opened_endpoint(endpoint, self.keys), self._origin, started_ms
+                )
             except SealedError as error:
                 return self._not_sent(claimed, endpoint, started_ms, str(error))
         timestamp_s = started_ms // 1000
@@ -110,16 +115,19 @@ class Dispatcher:
             exchange=_exchange(endpoint.url, fixed.kept + own, outcome),
         )
 
-    async def ask(self, endpoint: Endpoint, headers: Headers) -> Outcome:
-        """Ask a receiver, with these header fields, whether it may be sent to: an OPTIONS request that is made as those
-        that deliver are."""
+    async def ask(self, endpoint: Endpoint) -> Permission:
+        """Ask a receiver whether it may be sent to: an OPTIONS request that is made as those that deliver are."""
+        return permission_of(await self._options(endpoint), self._origin)
+
+    async def _options(self, endpoint: Endpoint) -> Outcome:
         started_s = self._clock.monotonic_s()
         try:
             # Not kept: an endpoint is asked once, and delivered to many times.
-            fixed = _fixed(opened_endpoint(endpoint, self.keys), self._clock.now_ms())
+            fixed = _fixed(opened_endpoint(endpoint, self.keys), self._origin, self._clock.now_ms())
+            headers = tuple(field for field in fixed.sent if field != _CONTENT_TYPE)
             request = Request(
                 url=endpoint.url,
-                headers=tuple(field for field in fixed.sent if field != _CONTENT_TYPE) + headers,
+                headers=headers + asking_headers(endpoint.policy.rate_limit),
                 body=b"",
                 connect_timeout_s=endpoint.policy.connect_within_s,
                 total_timeout_s=endpoint.policy.timeout_s,
@@ -191,12 +199,14 @@ def _delivered(status: int) -> Delivered:
     return Delivered(status=status)
 
 
-def _fixed(endpoint: Endpoint, now_ms: int) -> _Fixed:
+def _fixed(endpoint: Endpoint, origin: str, now_ms: int) -> _Fixed:
     """Of an endpoint with nothing sealed in it: all that may hold a secret is taken from here, not from the endpoint
     that a delivery is made for."""
     secrets = endpoint.active_secrets(now_ms)
     ends = [secret.until_ms for secret in secrets if secret.until_ms is not None]
     fields = _fields(endpoint.policy)
+    if endpoint.policy.handshake:
+        fields += origin_headers(origin)
     return _Fixed(
         version=endpoint.version,
         until_ms=min(ends, default=_NEVER_MS),

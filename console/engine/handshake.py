@@ -15,8 +15,6 @@ from console.domain.handshake import (
     Permitted,
     Refused,
     ask_wait_s,
-    asking_headers,
-    permission_of,
     waiting_reason,
     wants_permission,
     within_permission,
@@ -42,11 +40,7 @@ class _Wait:
 
 class Handshakes:
     """Who may be sent to, and asking those who have not said so. An endpoint that changes, whoever changes it, is asked
-    at once; so is each when an engine starts.
-
-    Args:
-        origin: the name by which this machine asks.
-    """
+    at once; so is each when an engine starts."""
 
     def __init__(
         self,
@@ -55,11 +49,10 @@ class Handshakes:
         writer: Writer,
         clock: Clock,
         epoch: int,
-        origin: str,
         log: FilteringBoundLogger,
     ) -> None:
         self._dispatcher, self._writer, self._clock, self._log = dispatcher, writer, clock, log
-        self._epoch, self._origin = epoch, origin
+        self._epoch = epoch
         self._waits: dict[int, _Wait] = {}
         self._due: list[tuple[float, int]] = []
         """(monotonic seconds, endpoint); one counts only while it agrees with the wait."""
@@ -135,11 +128,8 @@ class Handshakes:
             pass
 
     async def _ask(self, wait: _Wait) -> None:
-        endpoint = wait.endpoint
         try:
-            headers = asking_headers(self._origin, endpoint.policy.rate_limit)
-            outcome = await self._dispatcher.ask(endpoint, headers)
-            await self._answered(wait, permission_of(outcome, self._origin))
+            await self._answered(wait, await self._dispatcher.ask(wait.endpoint))
         finally:
             self._asking -= 1
             self._changed.set()

@@ -1,7 +1,6 @@
 """The running engine: what is due is claimed, sent and recorded, until it is told to stop."""
 
 import asyncio
-import socket
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -84,9 +83,7 @@ class Supervisor:
         self._clock, self._epoch, self._drain_s, self._log = clock, epoch, drain_s, log
         self._chores = chores
         self._holds = Holds(dispatcher.keys)
-        self._handshakes = Handshakes(
-            dispatcher, writer=writer, clock=clock, epoch=epoch, origin=socket.gethostname(), log=log
-        )
+        self._handshakes = Handshakes(dispatcher, writer=writer, clock=clock, epoch=epoch, log=log)
         self._work = asyncio.Event()
         self._stopping = asyncio.Event()
         self._owed: set[int] = set()

@@ -12,8 +12,8 @@ import pytest
 from console.domain.clock import ManualClock
 from console.domain.delivery import DeliveryState, Retry
 from console.domain.endpoint import Endpoint, EndpointState
-from console.domain.handshake import ask_wait_s
-from console.domain.outcome import Cause, Failure
+from console.domain.handshake import Refused, ask_wait_s
+from console.domain.outcome import Cause
 from console.domain.policy import BreakerPolicy, DeliveryPolicy, RateLimit
 from console.engine import handshake
 from console.engine.dispatcher import Dispatcher
@@ -107,6 +107,9 @@ async def test_what_is_asked_and_with_which_credentials(rig: Rig) -> None:
         rig.send()
         await rig.start()
         await rig.until_state(DELIVERED)
+    (delivery,) = posted(receiver)
+    assert delivery.header("webhook-request-origin") == HERE, "whoever was permitted says on each delivery who it is"
+    assert delivery.header("webhook-request-rate") is None
     (request,) = asked(receiver)
     assert (request.target, request.body) == ("/hook", b"")
     names = ("webhook-request-origin", "webhook-request-rate", "authorization", "x-api-key", "user-agent")
@@ -121,7 +124,8 @@ async def test_nobody_is_asked_without_a_handshake(rig: Rig) -> None:
         rig.send()
         await rig.start()
         await rig.until_state(DELIVERED)
-        assert not asked(receiver)
+        (request,) = receiver.requests
+        assert (request.method, request.header("webhook-request-origin")) == ("POST", None)
 
 
 @pytest.mark.usefixtures("short_waits")
@@ -339,13 +343,13 @@ async def test_it_is_asked_over_the_same_connections_as_it_is_sent_to(store: Sto
     kept, proxy = KeepingTransport(), "http://ada:pass@127.0.0.1:3128"
     endpoint = add(store, "http://127.0.0.1:9/", policy={**HANDSHAKE, "proxy": proxy, "timeout_s": 3.0})
     dispatcher = Dispatcher(kept, clock=ManualClock(), random=Random(1), keys=KEYS)
-    outcome = await dispatcher.ask(endpoint, (("webhook-request-origin", "box"),))
+    said = await dispatcher.ask(endpoint)
     (request,) = kept.requests
     assert (request.method, request.url, request.body) == ("OPTIONS", endpoint.url, b"")
     assert (request.profile.proxy, request.total_timeout_s) == (proxy, 3.0)
-    assert isinstance(outcome, Failure), "a fault of the transport is no answer, and ends nothing"
-    sealed = await Dispatcher(kept, clock=ManualClock(), random=Random(1)).ask(endpoint, ())
-    assert isinstance(sealed, Failure)
+    assert isinstance(said, Refused), "a fault of the transport is no answer, and ends nothing"
+    sealed = await Dispatcher(kept, clock=ManualClock(), random=Random(1)).ask(endpoint)
+    assert isinstance(sealed, Refused)
     assert len(kept.requests) == 1
 
 
