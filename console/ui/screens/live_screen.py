@@ -141,7 +141,8 @@ class LiveScreen(Screen[None]):
         trouble = self.console.trouble
         text = f"✗ {fmt.inline(trouble)}" if trouble else self.warning or self._alert_words
         line = self.query_one("#warning", TextLine)
-        line.line = Content(f" {text}")
+        # As wide as the screen: where the line is turned around, blanks that are not written have no colour.
+        line.line = Content(fmt.fit(f" {text}", self.scrollable_content_region.width))
         line.display = bool(text)
         line.set_class(bool(trouble), "-trouble")
 
