@@ -12,6 +12,7 @@ import pytest
 from console.domain.clock import ManualClock
 from console.domain.delivery import DeliveryState, Retry
 from console.domain.endpoint import Endpoint, EndpointState
+from console.domain.errors import FencedError
 from console.domain.handshake import Refused, ask_wait_s
 from console.domain.outcome import Cause
 from console.domain.policy import BreakerPolicy, DeliveryPolicy, RateLimit
@@ -313,6 +314,35 @@ async def test_many_are_asked_some_at_a_time(rig: Rig, monkeypatch: pytest.Monke
         await rig.until_state(DELIVERED, 20)
         assert len(asked(receiver)) == 20
         assert most <= 3
+
+
+async def test_an_engine_that_is_stopped_does_not_wait_for_answers(rig: Rig) -> None:
+    async with ScriptedReceiver(hangs) as receiver:
+        endpoint = rig.add(receiver.url, policy={**HANDSHAKE, "timeout_s": 120.0})
+        rig.send()
+        await rig.start()
+        await receiver.wait_for(1)
+        await rig.stop()
+        assert now(rig, endpoint).state_reason is None
+        assert len(rig.deliveries(PENDING)) == 1
+
+
+async def test_an_engine_that_was_superseded_keeps_no_answer_and_ends(rig: Rig) -> None:
+    go = asyncio.Event()
+
+    async def late(conversation: Conversation) -> None:
+        await go.wait()
+        await Gate()(conversation)
+
+    async with ScriptedReceiver(late) as receiver:
+        endpoint = rig.add(receiver.url, policy=HANDSHAKE)
+        await rig.start()
+        await receiver.wait_for(1)
+        rig.store.take_over(pid=1, host="another", version="0", now_ms=rig.clock.now_ms())
+        go.set()
+        with pytest.raises(FencedError):
+            await rig.ended()
+        assert now(rig, endpoint).permitted_url is None
 
 
 async def test_an_answer_for_an_endpoint_that_changed_meanwhile_counts_for_nothing(rig: Rig) -> None:
