@@ -186,7 +186,9 @@ async def test_w_saves_the_payload_or_the_response_in_focus(
         response = tmp_path / "evt_scene-att_000003-response"
         assert response.read_bytes() == HOSTILE.encode() + b"\xff plain text"
 
-        await pilot.press("w", "enter")
+        await pilot.press("w")
+        await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+        await pilot.press("enter")
         await until(pilot, lambda: len(app.said) == 3)
         assert "is there already" in app.said[-1]
         await pilot.press("w", "escape")

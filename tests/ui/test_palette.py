@@ -34,6 +34,9 @@ class PaletteHost(Host):
     def action_open_failures(self) -> None:
         self.opened = "failures"
 
+    def action_open_alerts(self) -> None:
+        self.opened = "alerts"
+
     def choose_window(self, window: Window) -> None:
         self.window = window.label
 
@@ -102,6 +105,8 @@ async def test_screens_windows_and_themes(app: PaletteHost) -> None:
         await until(pilot, lambda: app.theme == "console-dawn")
         await choose(pilot, "open failures", "Open failures")
         await until(pilot, lambda: app.opened == "failures")
+        await choose(pilot, "open alerts", "Open alerts")
+        await until(pilot, lambda: app.opened == "alerts")
         await choose(pilot, "last 15m", "Rates of the last 15m")
         await until(pilot, lambda: app.window == "15m")
         await choose(pilot, "open operations", "Open operations")

@@ -27,7 +27,7 @@ from console.ui.widgets.key_bar import KeyBar
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.rows import ListSource
 
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 0.5
 
 _COLUMNS = (
     Column(key="state", title="STATE", width=11),
@@ -42,7 +42,7 @@ UNMEASURED = "▲ no engine: nothing is measured"
 
 
 class AlertsScreen(Screen[None]):
-    """What fires above the rules; both are read once a second."""
+    """What fires above the rules; both are read twice a second."""
 
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
     AUTO_FOCUS = "LineTable"

@@ -94,6 +94,8 @@ class HomeScreen(LiveScreen):
     # Data
 
     def take(self, taken: Taken) -> None:
+        if not self.query(AttemptTail):
+            return  # data came before the screen was composed, or after it was left
         if self._paused_at_ms is not None or self.is_covered:
             self._hold(taken)
             return

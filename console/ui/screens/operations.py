@@ -29,7 +29,7 @@ from console.ui.widgets.rows import ListSource
 from console.ui.widgets.safe_input import SafeInput
 from console.ui.widgets.vocabulary import Cell
 
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 0.5
 
 _AHEAD = 50
 """Rows below the screen that are loaded before they are wanted."""
