@@ -155,8 +155,10 @@ class ScriptedReceiver:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        self.drop_connections()
-        await asyncio.gather(*self._open, return_exceptions=True)
+        for _ in range(3):  # a connection that was being accepted has its task in one of the next rounds of the loop
+            self.drop_connections()
+            await asyncio.gather(*self._open, return_exceptions=True)
+            await asyncio.sleep(0)
         await self._server.wait_closed()
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -168,6 +170,8 @@ class ScriptedReceiver:
         task = asyncio.create_task(self._serve(reader, writer, self.connections_opened))
         self._open.add(task)
         task.add_done_callback(self._open.discard)
+        # A task that is cancelled before its first step never comes to its own end.
+        task.add_done_callback(lambda _: writer.transport.abort())
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int) -> None:
         nth = 0

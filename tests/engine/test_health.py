@@ -46,6 +46,7 @@ async def test_failures_in_a_row_trip_an_endpoint_and_say_so(rig: Rig) -> None:
         assert (after.trips, after.probe_at_ms is not None) == (1, True)
         assert len(ill.requests) == 3
         assert sum(d.attempts for d in rig.deliveries(PENDING)) == 3, "what waits costs no schedule"
+        await rig.until(lambda: not any(gauge.sending for gauge in rig.store.gauges().values()))
         (row,) = rig.store.operations(limit=10)
         assert (row.kind, row.actor, row.target, row.reason) == (
             OperationKind.ENDPOINT_TRIP, "engine", "crm", after.state_reason,
@@ -179,7 +180,8 @@ async def test_a_rate_limit_is_kept_on_the_wire(rig: Rig) -> None:
         rig.send(60)
         requests = await receiver.wait_for(60)
     took_s = requests[-1].received_s - requests[0].received_s
-    assert took_s >= (60 - 10 - 1) / 100 - 0.02, "a burst of a tenth of a second, and then one each 10 ms"
+    # The first may have been late on its way, not early.
+    assert took_s >= 0.7 * (60 - 10 - 1) / 100, "a burst of a tenth of a second, and then one each 10 ms"
 
 
 async def test_a_pace_ends_when_the_backlog_is_gone(rig: Rig) -> None:
@@ -191,7 +193,7 @@ async def test_a_pace_ends_when_the_backlog_is_gone(rig: Rig) -> None:
         pace = Pace(per_s=100, ramp_s=0, since_ms=rig.clock.now_ms())
         resume_endpoint(rig.store, endpoint.id, actor="ada", reason=None, now_ms=rig.clock.now_ms(), pace=pace)
         requests = await receiver.wait_for(30)
-        assert requests[-1].received_s - requests[0].received_s >= (30 - 10 - 1) / 100 - 0.02
+        assert requests[-1].received_s - requests[0].received_s >= 0.7 * (30 - 10 - 1) / 100
         await rig.until(lambda: now(rig, endpoint).pace is None)
         await rig.until_state(DELIVERED, 30)
 
