@@ -37,11 +37,6 @@ TROUBLE_WAIT_S = 1.0
 LOOK_AGAIN_S = 1.0
 """The longest sleep: the wall clock may be set while we sleep by another."""
 
-MANY_IN_FLIGHT = 128
-GATHER_S = 0.003
-"""With so many requests on the wire a turn waits for more of them to end: one for a handful costs as much as one for
-a hundred."""
-
 TIDY_S = 60.0
 
 Chore = Callable[[], Coroutine[Any, Any, None]]
@@ -220,8 +215,6 @@ class Supervisor:
         deadline_s: float | None = None
         while True:
             await self._wait_for_work(deadline_s)
-            if self._senders.busy >= MANY_IN_FLIGHT:
-                await asyncio.sleep(GATHER_S)
             if self._stopping.is_set() and deadline_s is None:
                 deadline_s = self._clock.monotonic_s() + self._drain_s
             over = deadline_s is not None and self._clock.monotonic_s() >= deadline_s
