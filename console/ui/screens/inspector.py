@@ -36,7 +36,7 @@ from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.outcome_list import OutcomeList
 from console.ui.widgets.reading_view import Line, ReadingView
 
-LOOK_EVERY_S = 1.0
+LOOK_EVERY_S = 0.5
 """How often the countdown ticks and the store is asked whether it changed."""
 
 EXCHANGES_KEPT = 64
