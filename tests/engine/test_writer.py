@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -198,6 +198,37 @@ async def test_a_store_that_cannot_be_opened_is_said(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no store"):
         await writer.start()
     await writer.close()
+
+
+class TroubledLog:
+    """A real store whose log cannot be shortened."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.tries = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    def keep_log_short(self) -> None:
+        self.tries += 1
+        raise StoreError("the disk failed")
+
+
+@pytest.mark.parametrize("way", [Writer.do, Writer.do_here])
+async def test_a_log_that_cannot_be_shortened_is_said_and_fails_no_commit(tmp_path: Path, way: Any) -> None:
+    store = TroubledLog(open_store(tmp_path / "store.db", any_thread=True))
+    said: asyncio.Queue[StoreError] = asyncio.Queue()
+    writer = Writer(lambda: cast(Store, store), on_trouble=said.put_nowait)
+    await writer.start()
+    try:
+        assert await way(writer, accepts("evt_one")) == "evt_one"
+        async with asyncio.timeout(HANG_S):
+            assert str(await said.get()) == "the disk failed"
+        assert await way(writer, accepts("evt_two")) == "evt_two"
+        assert store.tries == 1, "each try writes all of the log: not with each commit"
+    finally:
+        await writer.close()
 
 
 async def test_work_done_here_is_on_disk_and_runs_on_the_loops_thread(rig: Rig) -> None:
