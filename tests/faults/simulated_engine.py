@@ -19,6 +19,7 @@ from structlog.typing import EventDict, WrappedLogger
 
 from console.config import EngineSettings
 from console.domain.addresses import AddressPolicy
+from console.domain.errors import StoreError
 from console.domain.outcome import Outcome, Request
 from console.engine import run
 from console.store import Store, open_store
@@ -121,8 +122,8 @@ class SimulatedWriter:
     """What `console.engine.writer.Writer` promises, without its thread: one piece of work after another, each after a
     while, each committed before it is answered."""
 
-    def __init__(self, open_store: Callable[[], Store]) -> None:
-        self._open_store, self._engine = open_store, _current.get()
+    def __init__(self, open_store: Callable[[], Store], *, on_trouble: Callable[[StoreError], None]) -> None:
+        self._open_store, self._on_trouble, self._engine = open_store, on_trouble, _current.get()
         self._loop = self._engine.loop
         self._store: Store | None = None
         self._queue: deque[tuple[Callable[[Store], Any], asyncio.Future[Any]]] = deque()
@@ -195,6 +196,10 @@ class SimulatedWriter:
                 look.close()
         if engine.comes("after commit"):
             raise _Died
+        try:
+            self._store.keep_log_short()
+        except StoreError as error:
+            self._on_trouble(error)
         return result
 
 
