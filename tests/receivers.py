@@ -93,6 +93,24 @@ async def closes(conversation: Conversation) -> None:
     conversation.close()
 
 
+def keep_until_done(task: "asyncio.Task[None]", tasks: "set[asyncio.Task[None]]", writer: asyncio.StreamWriter) -> None:
+    """Keep what serves a connection, and end that with it: also when it is cancelled before its first step."""
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+    task.add_done_callback(lambda _: writer.transport.abort())
+
+
+async def end_server(server: asyncio.Server, tasks: "set[asyncio.Task[None]]") -> None:
+    """Stop listening and end every connection."""
+    server.close()
+    for _ in range(3):  # a connection that was being accepted has its task in one of the next rounds of the loop
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)
+    await server.wait_closed()
+
+
 class ScriptedReceiver:
     """An HTTP/1.1 server on 127.0.0.1 at a port of the system's choice.
 
@@ -154,12 +172,7 @@ class ScriptedReceiver:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
-        self._server.close()
-        for _ in range(3):  # a connection that was being accepted has its task in one of the next rounds of the loop
-            self.drop_connections()
-            await asyncio.gather(*self._open, return_exceptions=True)
-            await asyncio.sleep(0)
-        await self._server.wait_closed()
+        await end_server(self._server, self._open)
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections_opened += 1
@@ -168,10 +181,7 @@ class ScriptedReceiver:
             value for part in certificate.get("subject", ()) for name, value in part if name == "commonName"
         ]
         task = asyncio.create_task(self._serve(reader, writer, self.connections_opened))
-        self._open.add(task)
-        task.add_done_callback(self._open.discard)
-        # A task that is cancelled before its first step never comes to its own end.
-        task.add_done_callback(lambda _: writer.transport.abort())
+        keep_until_done(task, self._open, writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int) -> None:
         nth = 0

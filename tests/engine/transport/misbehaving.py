@@ -10,6 +10,8 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
 
+from tests.receivers import end_server, keep_until_done
+
 WELL = b"HTTP/1.1 202 Accepted\r\ncontent-length: 4\r\n\r\nwell"
 
 
@@ -114,17 +116,12 @@ class MisbehavingReceiver:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
-        self._server.close()
-        for task in self._open:
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
-        await self._server.wait_closed()
+        await end_server(self._server, self._open)
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections_opened += 1
         task = asyncio.create_task(self._serve(Wire(reader, writer), writer))
-        self._open.add(task)
-        task.add_done_callback(self._open.discard)
+        keep_until_done(task, self._open, writer)
 
     async def _serve(self, wire: Wire, writer: asyncio.StreamWriter) -> None:
         try:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from tests.receivers import end_server, keep_until_done
+
 Pump = Callable[[asyncio.StreamReader, asyncio.StreamWriter], "asyncio.Task[None]"]
 
 
@@ -45,17 +47,12 @@ class ForwardProxy:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._server is not None
-        self._server.close()
-        for task in self._open:
-            task.cancel()
-        await asyncio.gather(*self._open, return_exceptions=True)
-        await self._server.wait_closed()
+        await end_server(self._server, self._open)
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections_opened += 1
         task = asyncio.create_task(self._serve(reader, writer))
-        self._open.add(task)
-        task.add_done_callback(self._open.discard)
+        keep_until_done(task, self._open, writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

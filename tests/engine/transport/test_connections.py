@@ -283,6 +283,7 @@ async def test_https_where_plain_http_is_spoken(transport: MakeTransport, receiv
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         await writer.drain()
         writer.close()
+        await writer.wait_closed()
 
     server = await asyncio.start_server(plain, "127.0.0.1", 0)
     async with server:
