@@ -53,7 +53,7 @@ def what_words(operation: Operation) -> str:
 def result_cell(operation: Operation) -> Cell:
     """What came of it, or how far it is."""
     if operation.finished_at_ms is None:
-        return f"{_progress_words(operation)}", "accent"
+        return _progress_words(operation), "accent"
     return operation.result or f"{exact(operation.done)} done", "normal"
 
 

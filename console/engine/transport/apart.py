@@ -56,19 +56,14 @@ class ApartTransport:
 
     async def send(self, request: Request) -> Outcome:
         self._number = number = self._number + 1
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Outcome] = loop.create_future()
+        future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting[number] = future
-        if not self._outgoing:
-            loop.call_soon(self._flush)  # with all that asks in this round of the loop
-        self._outgoing.append(ask_of(number, request))
+        self._ask(ask_of(number, request))
         try:
             return await future
         except asyncio.CancelledError:
             if self._waiting.pop(number, None) is not None:
-                if not self._outgoing:
-                    loop.call_soon(self._flush)
-                self._outgoing.append(cancel_of(number))
+                self._ask(cancel_of(number))
             raise
 
     async def aclose(self) -> None:
@@ -80,6 +75,11 @@ class ApartTransport:
             (await self._link).close()
         process = self._process
         await asyncio.get_running_loop().run_in_executor(None, _wait_for, process)
+
+    def _ask(self, ask: Ask) -> None:
+        if not self._outgoing:
+            asyncio.get_running_loop().call_soon(self._flush)  # with all that asks in this round of the loop
+        self._outgoing.append(ask)
 
     def _open(self) -> None:
         ours, theirs = socket.socketpair()
@@ -116,8 +116,6 @@ class ApartTransport:
         batch, self._outgoing = self._outgoing, []
         if not self._link.result().is_closing():
             self._link.result().write(packed(batch))
-        elif self._again is None:
-            self._fail([ask[0] for ask in batch], "the sending process is gone")
         else:
             self._outgoing = batch  # for the process that is about to be started
 
@@ -143,15 +141,12 @@ class ApartTransport:
 
     async def _reopen(self) -> None:
         await asyncio.get_running_loop().run_in_executor(None, _wait_for, self._process)
-        await asyncio.sleep(_START_AGAIN_S)
-        try:
-            self._open()
-            await self._link
-        except OSError as error:
-            self._again = None
-            self._fail(list(self._waiting), f"no process to send with could be started: {error}")
-            return
-        self._again = None
+        while True:
+            await asyncio.sleep(_START_AGAIN_S)
+            # No memory or no process left, say: what is asked for meanwhile waits, and nothing of it was sent.
+            with suppress(OSError):
+                self._open()
+                break
         self._flush()
 
     def _fail(self, numbers: list[int], detail: str) -> None:
