@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from console.domain.breaker import Sign, sign_of
-from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId
+from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, FailureGroupId
 from console.domain.outcome import Cause, Failure, Headers, Outcome, Response
 from console.domain.policy import DeliveryPolicy
 from console.domain.retry import GiveUp, RetryAt, next_try, retry_after_s
@@ -55,6 +55,10 @@ class Delivery:
     last_attempt_at_ms: int | None
     created_at_ms: int
     updated_at_ms: int
+    failure_group: FailureGroupId | None = None
+    """What its last failure has in common with others; None: it has not failed."""
+    url: str | None = None
+    """Where it goes instead of its endpoint's URL, which an operator chose for this one alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,12 @@ class Attempt:
     detail: str | None
     total_ms: float | None
     first_byte_ms: float | None
+    due_at_ms: int | None = None
+    """When it was due: until it started it waited in the queue. None: made before that was kept."""
+    resolve_ms: float | None = None
+    connect_ms: float | None = None
+    tls_ms: float | None = None
+    """Parts of `first_byte_ms`. None: a connection was reused, or its transport cannot tell."""
 
     @property
     def succeeded(self) -> bool:

@@ -21,6 +21,8 @@ class NewEvent:
     payload: bytes
     id: EventId | None = None
     source: str = "cli"
+    copy_of: EventId | None = None
+    """The event that this one is a copy of, edited perhaps."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class Event:
     payload: bytes
     accepted_at_ms: int
     source: str
+    copy_of: EventId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,8 +3,16 @@
 from dataclasses import dataclass
 
 from console.domain.delivery import DeliveryState
-from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId
+from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, FailureGroupId
 from console.domain.outcome import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRange:
+    """HTTP statuses from `low` to `high`, both included: `404` is 404 to 404, `5xx` is 500 to 599."""
+
+    low: int
+    high: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +27,15 @@ class DeliveryFilter:
     causes: tuple[Cause, ...] = ()
     since_ms: int | None = None
     until_ms: int | None = None
+    statuses: tuple[StatusRange, ...] = ()
+    """The last answer's status is in one of these."""
+    attempts_least: int | None = None
+    attempts_most: int | None = None
+    """Requests made so far, both bounds included."""
+    groups: tuple[FailureGroupId, ...] = ()
+    """The last failure is of one of these groups."""
+    texts: tuple[str, ...] = ()
+    """Each is in the payload, or in what came back at any attempt."""
     troubled: bool = False
     """Only failed ones, and pending or sending ones whose last try failed."""
 
@@ -37,7 +54,14 @@ class AttemptFilter:
     event_id: EventId | None = None
     type_pattern: str | None = None
     causes: tuple[Cause, ...] = ()
+    statuses: tuple[StatusRange, ...] = ()
+    attempts_least: int | None = None
+    attempts_most: int | None = None
+    """Its number among the attempts of its delivery, both bounds included."""
+    texts: tuple[str, ...] = ()
+    """Each is in the event's payload or in what came back at this attempt."""
     failed_only: bool = False
+    delivered_only: bool = False
     ended_only: bool = False
     since_ms: int | None = None
     until_ms: int | None = None
@@ -47,7 +71,10 @@ class AttemptFilter:
 class EventFilter:
     """Events that match every part that is given. Times are of acceptance, epoch ms."""
 
+    event_id: EventId | None = None
     type_pattern: str | None = None
+    texts: tuple[str, ...] = ()
+    """Each is in the payload."""
     since_ms: int | None = None
     until_ms: int | None = None
 

@@ -14,6 +14,7 @@ EndpointId = NewType("EndpointId", str)
 DeliveryId = NewType("DeliveryId", int)
 AttemptId = NewType("AttemptId", int)
 OperationId = NewType("OperationId", int)
+FailureGroupId = NewType("FailureGroupId", int)
 
 NumberPrefix = Literal["dlv", "att", "op"]
 

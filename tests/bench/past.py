@@ -17,7 +17,7 @@ TYPES = ("invoice.paid", "invoice.voided", "lead.created", "user.updated")
 RARE_TYPE, RARE_ENDPOINT = "account.closed", "rare"
 DAYS = 30
 
-_EVENTS = "INSERT INTO events VALUES (?, ?, ?, x'7b226964223a20343230307d', ?, 'cli')"
+_EVENTS = "INSERT INTO events VALUES (?, ?, ?, x'7b226964223a20343230307d', ?, 'cli', NULL)"
 _DELIVERIES = """
 INSERT INTO deliveries (id, event, endpoint, state, attempts, step, next_attempt_at, last_cause, last_status,
   last_attempt_at, created_at, updated_at) VALUES (?, ?, ?, ?, 1, 1, ?, ?, ?, ?, ?, ?)

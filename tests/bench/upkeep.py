@@ -30,7 +30,7 @@ from tests.factories import make_spec
 
 _SETTLE_S = 20.0
 DAY_MS = 24 * 3600 * 1000
-_EVENTS = "INSERT INTO events VALUES (?, ?, 'bench.event', ?, ?, 'cli')"
+_EVENTS = "INSERT INTO events VALUES (?, ?, 'bench.event', ?, ?, 'cli', NULL)"
 _DELIVERIES = """
 INSERT INTO deliveries
   (id, event, endpoint, state, attempts, step, last_status, last_attempt_at, created_at, updated_at)

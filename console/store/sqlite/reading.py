@@ -39,7 +39,10 @@ SELECT e.seq, e.id, e.type, length(e.payload), e.accepted_at, e.source, count(d.
 FROM ({picked}) CROSS JOIN events e ON e.seq = picked LEFT JOIN deliveries d ON d.event = e.seq
 GROUP BY e.seq ORDER BY e.seq DESC
 """
-_EVENT = "SELECT seq, id, type, payload, accepted_at, source FROM events WHERE id = ?"
+_EVENT = """
+SELECT seq, id, type, payload, accepted_at, source, (SELECT o.id FROM events o WHERE o.seq = events.copy_of)
+FROM events WHERE id = ?
+"""
 _DELIVERY_JOINS = (
     "JOIN deliveries d ON d.id = picked JOIN events e ON e.seq = d.event JOIN endpoints p ON p.seq = d.endpoint"
 )

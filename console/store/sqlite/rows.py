@@ -7,7 +7,7 @@ import msgspec
 from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.event import Event, EventRow
-from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, OperationId
+from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, FailureGroupId, OperationId
 from console.domain.operation import Operation, OperationKind
 from console.domain.ordering import BLOCKED_AT_MS
 from console.domain.outcome import Cause, Headers
@@ -31,11 +31,11 @@ ENDPOINT_COLUMNS = (
 DELIVERY_COLUMNS = (
     f"d.id, e.id, e.type, p.id, p.name, d.state, p.state, d.attempts, d.step, {policy_of('p')}, "
     "d.next_attempt_at, d.manual, "
-    "d.last_cause, d.last_status, d.last_attempt_at, d.created_at, d.updated_at"
+    "d.last_cause, d.last_status, d.last_attempt_at, d.created_at, d.updated_at, d.failure_group, d.url"
 )
 ATTEMPT_COLUMNS = (
     "a.id, a.delivery, e.id, e.type, p.id, p.name, a.number, a.manual, a.started_at, a.ended_at, a.status, a.cause, "
-    "a.detail, a.total_ms, a.first_byte_ms"
+    "a.detail, a.total_ms, a.first_byte_ms, a.due_at, a.resolve_ms, a.connect_ms, a.tls_ms"
 )
 ENGINE_COLUMNS = "epoch, pid, host, version, started_at, heartbeat_at, stopped_at, stop_requested, in_flight"
 OPERATION_COLUMNS = "id, kind, actor, target, reason, started_at, finished_at, done, result, total, rate, cancelled_by"
@@ -100,7 +100,7 @@ def endpoint_of(row: Row) -> Endpoint:
 
 def delivery_of(row: Row) -> Delivery:
     (id_, event_id, event_type, endpoint_id, endpoint_name, state, endpoint_state, attempts, step, policy, next_at,
-     manual, cause, status, last_at, created, updated) = row  # fmt: skip
+     manual, cause, status, last_at, created, updated, group, url) = row  # fmt: skip
     return Delivery(
         id=DeliveryId(id_),
         event_id=EventId(event_id),
@@ -120,12 +120,14 @@ def delivery_of(row: Row) -> Delivery:
         last_attempt_at_ms=last_at,
         created_at_ms=created,
         updated_at_ms=updated,
+        failure_group=None if group is None else FailureGroupId(group),
+        url=url,
     )
 
 
 def attempt_of(row: Row) -> Attempt:
     (id_, delivery, event_id, event_type, endpoint_id, endpoint_name, number, manual, started, ended, status, cause,
-     detail, total, first_byte) = row  # fmt: skip
+     detail, total, first_byte, due, resolve, connect, tls) = row  # fmt: skip
     return Attempt(
         id=AttemptId(id_),
         delivery_id=DeliveryId(delivery),
@@ -142,6 +144,10 @@ def attempt_of(row: Row) -> Attempt:
         detail=detail,
         total_ms=total,
         first_byte_ms=first_byte,
+        due_at_ms=due,
+        resolve_ms=resolve,
+        connect_ms=connect,
+        tls_ms=tls,
     )
 
 
@@ -158,8 +164,16 @@ def exchange_of(row: Row) -> Exchange:
 
 
 def event_of(row: Row) -> Event:
-    seq, id_, type_, payload, accepted, source = row
-    return Event(seq=seq, id=EventId(id_), type=type_, payload=payload, accepted_at_ms=accepted, source=source)
+    seq, id_, type_, payload, accepted, source, copy_of = row
+    return Event(
+        seq=seq,
+        id=EventId(id_),
+        type=type_,
+        payload=payload,
+        accepted_at_ms=accepted,
+        source=source,
+        copy_of=None if copy_of is None else EventId(copy_of),
+    )
 
 
 def event_row_of(row: Row) -> EventRow:

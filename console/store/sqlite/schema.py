@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x77686B63
 """`whkc`, in the file's header: what tells a store from any other SQLite file."""
 
-VERSION = 2
+VERSION = 3
 """`PRAGMA user_version` of a store that has every migration below."""
 
 HISTOGRAM_COLUMNS = tuple(f"h{i}" for i in range(SLOTS))
@@ -228,6 +228,63 @@ CREATE TABLE alert_states (
 CREATE INDEX endpoints_stopped ON endpoints (state) WHERE state IN ('tripped', 'disabled') AND removed_at IS NULL;
 """
 
+_M003 = f"""
+ALTER TABLE attempts ADD COLUMN due_at INTEGER;
+ALTER TABLE attempts ADD COLUMN resolve_ms REAL;
+ALTER TABLE attempts ADD COLUMN connect_ms REAL;
+ALTER TABLE attempts ADD COLUMN tls_ms REAL;
+CREATE INDEX attempts_status ON attempts (status, id) WHERE cause IS NOT NULL AND status IS NOT NULL;
+
+ALTER TABLE deliveries ADD COLUMN failure_group INTEGER;
+ALTER TABLE deliveries ADD COLUMN url TEXT;
+CREATE INDEX deliveries_status ON deliveries (last_status, id) WHERE last_cause IS NOT NULL AND last_status IS NOT NULL;
+CREATE INDEX deliveries_group ON deliveries (failure_group, id) WHERE failure_group IS NOT NULL AND {TROUBLED};
+
+ALTER TABLE events ADD COLUMN copy_of INTEGER;
+CREATE INDEX events_copies ON events (copy_of) WHERE copy_of IS NOT NULL;
+
+CREATE TABLE failure_groups (
+  id INTEGER PRIMARY KEY,
+  endpoint INTEGER NOT NULL,
+  cause TEXT NOT NULL,
+  status INTEGER NOT NULL,
+  fingerprint INTEGER NOT NULL,
+  words TEXT NOT NULL,
+  first_at INTEGER NOT NULL,
+  last_at INTEGER NOT NULL,
+  example INTEGER NOT NULL,
+  UNIQUE (endpoint, cause, status, fingerprint)
+) STRICT;
+
+CREATE TABLE group_rates (
+  failure_group INTEGER NOT NULL,
+  bucket INTEGER NOT NULL,
+  count INTEGER NOT NULL,
+  PRIMARY KEY (failure_group, bucket)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE levels (
+  bucket INTEGER NOT NULL,
+  endpoint INTEGER NOT NULL,
+  state TEXT NOT NULL,
+  pending INTEGER NOT NULL,
+  failed INTEGER NOT NULL,
+  PRIMARY KEY (endpoint, bucket)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE watchers (
+  id TEXT PRIMARY KEY,
+  actor TEXT NOT NULL,
+  place TEXT NOT NULL,
+  since INTEGER NOT NULL,
+  seen_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+ALTER TABLE endpoints ADD COLUMN resume_at INTEGER;
+ALTER TABLE endpoints ADD COLUMN resume_pace TEXT CHECK (json_valid(resume_pace));
+ALTER TABLE operations ADD COLUMN before TEXT CHECK (json_valid(before));
+"""
+
 
 def migrations() -> "Migrations":
     """All migrations, oldest first. sqlite-utils is imported here, since only a store that is old or new needs it."""
@@ -248,6 +305,10 @@ def migrations() -> "Migrations":
         # Nothing needs the secrets of an endpoint that was removed.
         for seq, policy in db.execute("SELECT seq, policy FROM endpoints WHERE removed_at IS NOT NULL").fetchall():
             db.execute("UPDATE endpoints SET secrets = '[]', policy = ? WHERE seq = ?", (without_secrets(policy), seq))
+
+    @schema()
+    def m003_find_and_fix(db: "Database") -> None:
+        _run(db, _M003)
 
     return schema
 
