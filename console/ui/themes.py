@@ -2,7 +2,6 @@
 
 import os
 import re
-import tomllib
 from asyncio import Event
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from pathlib import Path
@@ -13,6 +12,8 @@ from textual.color import Color, ColorParseError
 from textual.theme import Theme
 
 from console.domain.errors import ConfigError
+from console.toml_file import TomlFile
+from console.ui.watching import changed_files
 
 PREFIX: Final = "console-"
 """Before the name of every theme of ours, so that `nord.toml` does not replace Textual's `nord`."""
@@ -51,8 +52,6 @@ _ANSI_VARIABLES = {
     "surface-active": "ansi_default",
 }
 """What Textual's style sheets use and an ANSI colour system leaves undefined, which would end the program."""
-
-_DEBOUNCE_MS = 150
 
 
 def theme_name(name: str) -> str:
@@ -112,12 +111,7 @@ def available_themes(directories: Iterable[Path]) -> tuple[dict[str, Theme], lis
 
 def load_theme(path: Path) -> Theme:
     """The theme in a file, named after the file. Raises ConfigError, `file:line: what`, on the first thing wrong."""
-    try:
-        text = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
-        raise ConfigError(f"{path}:1: {reason}") from error
-    return _ThemeFile(path, text).theme()
+    return _ThemeFile(TomlFile.read(path)).theme()
 
 
 def _is_theme_file(path: Path) -> bool:
@@ -125,30 +119,24 @@ def _is_theme_file(path: Path) -> bool:
 
 
 class _ThemeFile:
-    """One file while it is read."""
+    """One theme while it is read."""
 
-    def __init__(self, path: Path, text: str) -> None:
-        self._path = path
-        self._lines = text.splitlines()
-        try:
-            self._data: dict[str, Any] = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            what, line = self._syntax_error(str(error))
-            raise ConfigError(f"{path}:{line}: {what}") from error
+    def __init__(self, file: TomlFile) -> None:
+        self._file = file
 
     def theme(self) -> Theme:
-        self._only("", self._data, ("dark", "ansi", "colors", "text", "variables"))
+        self._file.only("", self._file.data, ("dark", "ansi", "colors", "text", "variables"))
         dark, ansi = self._flag("dark"), self._flag("ansi", default=False)
-        colours = self._table("colors")
-        self._only("colors", colours, _COLOURS)
+        colours = self._file.texts("colors")
+        self._file.only("colors", colours, _COLOURS)
         self._colours("colors", colours)
         if "primary" not in colours:
-            raise self._wrong("", "colors", "[colors] needs `primary`")
-        text = self._table("text")
-        self._only("text", text, _TEXT)
+            raise self._file.wrong("", "colors", "[colors] needs `primary`")
+        text = self._file.texts("text")
+        self._file.only("text", text, _TEXT)
         self._colours("text", text)
-        variables = self._table("variables")
-        theme = Theme(name=theme_name(self._path.stem), primary=colours["primary"], dark=dark, ansi=ansi)
+        variables = self._file.texts("variables")
+        theme = Theme(name=theme_name(self._file.path.stem), primary=colours["primary"], dark=dark, ansi=ansi)
         for key, colour in colours.items():
             setattr(theme, key, colour)
         defaults = _ANSI_VARIABLES if ansi else {}
@@ -157,25 +145,10 @@ class _ThemeFile:
         return theme
 
     def _flag(self, key: str, default: bool | None = None) -> bool:
-        value = self._data.get(key, default)
+        value = self._file.data.get(key, default)
         if isinstance(value, bool):
             return value
-        raise self._wrong("", key, f"`{key}` must be true or false")
-
-    def _table(self, name: str) -> dict[str, str]:
-        table = self._data.get(name, {})
-        if not isinstance(table, dict):
-            raise self._wrong("", name, f"`{name}` must be a table: [{name}]")
-        for key, value in table.items():
-            if not isinstance(value, str):
-                raise self._wrong(name, key, f"`{key}` must be a text in quotes")
-        return table
-
-    def _only(self, table: str, found: Iterable[str], known: Iterable[str]) -> None:
-        allowed = list(known)
-        for key in found:
-            if key not in allowed:
-                raise self._wrong(table, key, f"unknown key `{key}`; known are {', '.join(allowed)}")
+        raise self._file.wrong("", key, f"`{key}` must be true or false")
 
     def _colours(self, table: str, colours: Mapping[str, str]) -> None:
         for key, value in colours.items():
@@ -185,12 +158,12 @@ class _ThemeFile:
         try:
             Color.parse(value)
         except ColorParseError:
-            raise self._wrong(table, key, f"`{value}` is no colour") from None
+            raise self._file.wrong(table, key, f"`{value}` is no colour") from None
 
     def _check_variables(self, variables: Mapping[str, str], known: Mapping[str, str]) -> None:
         for key, value in variables.items():
             if key not in known:
-                raise self._wrong("variables", key, f"unknown variable `{key}`")
+                raise self._file.wrong("variables", key, f"unknown variable `{key}`")
             if key.endswith("style") or "-style-" in key:
                 self._text_style(key, value)
             elif not re.fullmatch(r"(auto|initial)( \d+%)?", value):
@@ -199,28 +172,7 @@ class _ThemeFile:
     def _text_style(self, key: str, value: str) -> None:
         known = {"none", "bold", "dim", "italic", "not", "reverse", "strike", "underline", "b", "d", "i", "r", "s", "u"}
         if not value.split() or not known.issuperset(value.split()):
-            raise self._wrong("variables", key, f"`{value}` is no text style")
-
-    def _wrong(self, table: str, key: str, what: str) -> ConfigError:
-        what = what.replace("\n", " ")
-        return ConfigError(f"{self._path}:{self._line_of(table, key)}: {what}")
-
-    def _line_of(self, table: str, key: str) -> int:
-        """Where a key is written, or the head of its table, or line 1."""
-        inside, head = "", 1
-        for number, line in enumerate(self._lines, 1):
-            if header := re.match(r"\s*\[\s*([^\]]*?)\s*\]", line):
-                inside = header[1].strip("\"'")
-                head = number if inside in (table, key) else head
-            elif inside == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
-                return number
-        return head
-
-    def _syntax_error(self, message: str) -> tuple[str, int]:
-        what = re.sub(r"\s*\(at .*\)$", "", message)
-        if found := re.search(r"\(at line (\d+)", message):
-            return what, int(found[1])
-        return what, max(1, len(self._lines))
+            raise self._file.wrong("variables", key, f"`{value}` is no text style")
 
 
 def apply_theme(app: App[Any], theme: Theme) -> None:
@@ -241,46 +193,10 @@ ThemeChange = Theme | ConfigError
 
 
 async def theme_changes(directories: Iterable[Path], stop: Event | None = None) -> AsyncIterator[ThemeChange]:
-    """A theme each time its file is written, or what is wrong with it. Ends when `stop` is set, or by cancelling.
-
-    Directories are watched, not files, since editors replace files; one that does not exist yet is waited for. A file
-    that was removed is no change: its theme stays as it was.
-    """
-    # Costs a native library, and only a running console needs it.
-    from watchfiles import awatch
-
-    wanted = tuple(directory.resolve() for directory in directories)
-    above = {parent for directory in wanted for parent in (directory, *directory.parents)}
-
-    def concerns(_: object, name: str) -> bool:
-        path = Path(name)
-        return (path.parent in wanted and _is_theme_file(path)) or path in above
-
-    roots = _watchable(wanted)
-    while stop is None or not stop.is_set():
-        # Never recursive: the nearest directory that exists may be the home directory.
-        changes = awatch(
-            *roots,
-            watch_filter=concerns,
-            debounce=_DEBOUNCE_MS,
-            stop_event=stop,
-            recursive=False,
-        )
-        async for batch in changes:
-            paths = {Path(name) for _, name in batch} - above
-            if (now := _watchable(wanted)) != roots:
-                paths |= set(theme_files(now - roots & set(wanted)).values())
-            for path in sorted(paths):
-                if path.exists():
-                    yield _outcome(path)
-            if now != roots:
-                roots = now
-                break
-
-
-def _watchable(directories: Iterable[Path]) -> set[Path]:
-    """Of each directory itself, or the nearest above it that exists."""
-    return {next(path for path in (directory, *directory.parents) if path.is_dir()) for directory in directories}
+    """A theme each time its file is written, or what is wrong with it. See `changed_files`. A theme whose file was
+    removed stays as it was."""
+    async for path in changed_files(directories, _is_theme_file, stop):
+        yield _outcome(path)
 
 
 def _outcome(path: Path) -> ThemeChange:
