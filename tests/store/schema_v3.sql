@@ -197,6 +197,7 @@ CREATE INDEX deliveries_sending ON deliveries (id) WHERE state = 'sending';
 CREATE INDEX deliveries_status ON deliveries (last_status, id) WHERE last_cause IS NOT NULL AND last_status IS NOT NULL;
 CREATE INDEX deliveries_troubled ON deliveries (id) WHERE last_cause IS NOT NULL AND state IN ('pending', 'sending', 'failed');
 CREATE UNIQUE INDEX endpoints_name ON endpoints (name) WHERE removed_at IS NULL;
+CREATE INDEX endpoints_resuming ON endpoints (resume_at) WHERE resume_at IS NOT NULL;
 CREATE INDEX endpoints_stopped ON endpoints (state) WHERE state IN ('tripped', 'disabled') AND removed_at IS NULL;
 CREATE INDEX events_copies ON events (copy_of) WHERE copy_of IS NOT NULL;
 CREATE INDEX events_type ON events (type, seq);

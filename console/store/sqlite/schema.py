@@ -282,6 +282,7 @@ CREATE TABLE watchers (
 
 ALTER TABLE endpoints ADD COLUMN resume_at INTEGER;
 ALTER TABLE endpoints ADD COLUMN resume_pace TEXT CHECK (json_valid(resume_pace));
+CREATE INDEX endpoints_resuming ON endpoints (resume_at) WHERE resume_at IS NOT NULL;
 ALTER TABLE operations ADD COLUMN before TEXT CHECK (json_valid(before));
 """
 
