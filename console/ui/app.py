@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from console.domain.endpoint import Endpoint
 from console.domain.errors import ConfigError, ConsoleError
 from console.domain.ids import AttemptId, DeliveryId, EndpointId
+from console.domain.moment import Moment
 from console.domain.rates import Window
 from console.ui.live import READ_EVERY_BUSY_OVER_SSH_S, READ_EVERY_OVER_SSH_S, READ_EVERY_S, LiveFeed, Snapshot
 from console.ui.session import Session
@@ -23,7 +24,7 @@ from textual.screen import Screen  # noqa: E402
 
 from console.ui import themes  # noqa: E402
 from console.ui.format import counted, inline, one_line  # noqa: E402
-from console.ui.messages import EndAsked, FeedChanged  # noqa: E402
+from console.ui.messages import EndAsked, FeedChanged, MomentChanged  # noqa: E402
 from console.ui.screens.home import HomeScreen  # noqa: E402
 from console.ui.screens.live_screen import LiveScreen  # noqa: E402
 from console.ui.widgets.header import SHOWN_WINDOWS  # noqa: E402
@@ -79,6 +80,7 @@ class ConsoleApp(App[int]):
         self.window: Window = SHOWN_WINDOWS[1]
         self.focus_on: EndpointId | None = None
         """The one endpoint that the screens speak of; None for all."""
+        self._moment: Moment | None = None
         over_ssh = bool(os.environ.get("SSH_CONNECTION"))
         self.feed = LiveFeed(
             session.path,
@@ -173,6 +175,25 @@ class ConsoleApp(App[int]):
         self.feed.look_at(window=window, focus=self.focus_on)
         if isinstance(self.screen, LiveScreen):
             self.screen.say_status()
+
+    @property
+    def moment(self) -> Moment | None:
+        """The moment of the past that every screen shows; None: what is now. Screens get MomentChanged."""
+        return self._moment
+
+    @property
+    def now_ms(self) -> int:
+        """The present as the screens see it, epoch ms: the end of the moment that is shown, else the clock's."""
+        return self.session.clock.now_ms() if self._moment is None else self._moment.at_ms
+
+    def show_moment(self, moment: Moment | None) -> None:
+        """Let every screen show a moment of the past; None: what is now."""
+        if moment == self._moment:
+            return
+        self._moment = moment
+        for screen in self.screen_stack:
+            if isinstance(screen, LiveScreen):
+                screen.post_message(MomentChanged(moment))
 
     def endpoint(self, endpoint_id: EndpointId) -> Endpoint | None:
         """An endpoint as it was last read."""

@@ -3,6 +3,7 @@
 from textual.message import Message
 from textual.message_pump import MessagePump
 
+from console.domain.moment import Moment
 from console.domain.rates import Window
 
 
@@ -19,6 +20,14 @@ class WindowChosen(Message):
     def __init__(self, window: Window) -> None:
         super().__init__()
         self.window = window
+
+
+class MomentChanged(Message):
+    """The screens show another moment of the past, or what is now: each of them is told, and reads anew."""
+
+    def __init__(self, moment: Moment | None) -> None:
+        super().__init__()
+        self.moment = moment
 
 
 class EndAsked(Message):
