@@ -29,6 +29,10 @@ class StoreBusyError(StoreError):
     """Another process holds the store's write lock, and has for as long as was to be waited."""
 
 
+class ReadInterruptedError(StoreError):
+    """What was being read is no longer wanted: somebody interrupted it. Whoever asked ignores it."""
+
+
 class SealedError(ConsoleError):
     """A secret is sealed, and none of the keys at hand opens it."""
 

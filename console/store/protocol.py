@@ -14,6 +14,7 @@ from typing import Protocol
 from console.domain.alerts import Alert, AlertChange, AlertKey, AlertReading, AlertRule, AlertRuleId, AlertSpec
 from console.domain.backup import Backup
 from console.domain.breaker import HealthChange
+from console.domain.change import Change
 from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
 from console.domain.diagnosis import LogPin, StoreFacts
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
@@ -21,14 +22,17 @@ from console.domain.event import Accepted, Event, EventRow, NewEvent
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
 from console.domain.handshake import Permission
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, OperationId
-from console.domain.operation import Operation, OperationKind
+from console.domain.operation import BulkPlan, Operation, OperationKind, Outcomes
 from console.domain.outcome import Cause
 from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy
 from console.domain.rates import Bucket
-from console.domain.retention import Cutoffs, Dropped, Found, Phase, Retention, Space
+from console.domain.retention import Cutoffs, Dropped, Phase, Retention, Space
+from console.domain.retention import Found as FoundOld
+from console.domain.searching import Counted, Found, SearchStatus
 from console.domain.secret_parts import OwnedChange
 from console.domain.status import EngineStatus, Gauge
+from console.domain.watcher import Watcher
 from console.domain.why import Standing
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
 
@@ -43,8 +47,12 @@ class Intake(Protocol):
         """
         ...
 
-    def accept_for(self, event: NewEvent, endpoint: EndpointId, now_ms: int) -> Accepted:
-        """Keep one event and owe it to one endpoint, whatever its types: a test event."""
+    def accept_for(self, event: NewEvent, endpoint: EndpointId, now_ms: int, *, url: str | None = None) -> Accepted:
+        """Keep one event and owe it to one endpoint, whatever its types and in no line: a test, or a copy.
+
+        Args:
+            url: where this one delivery goes instead of the endpoint's URL.
+        """
         ...
 
 
@@ -56,8 +64,21 @@ class Endpoints(Protocol):
     def edit_endpoint(self, endpoint_id: EndpointId, spec: EndpointSpec, now_ms: int) -> Endpoint: ...
 
     def set_endpoint_state(
-        self, endpoint_id: EndpointId, state: EndpointState, reason: str | None, now_ms: int
-    ) -> Endpoint: ...
+        self,
+        endpoint_id: EndpointId,
+        state: EndpointState,
+        reason: str | None,
+        now_ms: int,
+        *,
+        resume_at_ms: int | None = None,
+        resume_pace: Pace | None = None,
+    ) -> Endpoint:
+        """Args: resume_at_ms, resume_pace: when a paused one is to be resumed by itself, and at what pace."""
+        ...
+
+    def resuming(self, now_ms: int) -> list[Endpoint]:
+        """Paused endpoints that are to be resumed by now, the one that waits longest first. Microseconds."""
+        ...
 
     def set_pace(self, endpoint_id: EndpointId, pace: Pace | None) -> Endpoint:
         """How its backlog is drained from now on; None: as fast as its policy lets."""
@@ -127,6 +148,30 @@ class Reading(Protocol):
         """By ascending id."""
         ...
 
+    def find_events(
+        self, where: EventFilter, *, limit: int, before_seq: int | None = None, budget_ms: float
+    ) -> Found[EventRow]:
+        """Newest first, as many as are found in about `budget_ms`; `Found.reached` is an event's number (seq)."""
+        ...
+
+    def find_deliveries(
+        self, where: DeliveryFilter, *, limit: int, before: DeliveryId | None = None, budget_ms: float
+    ) -> Found[Delivery]:
+        """Newest first, as many as are found in about `budget_ms`."""
+        ...
+
+    def find_attempts(self, where: AttemptFilter, page: AttemptPage, *, budget_ms: float) -> Found[Attempt]:
+        """By ascending id, as many of the page as are found in about `budget_ms`."""
+        ...
+
+    def count_found(self, where: DeliveryFilter, *, budget_ms: float) -> Counted:
+        """How many deliveries match, by endpoint, as far as it can be counted in about `budget_ms`."""
+        ...
+
+    def search_status(self, now_ms: int) -> SearchStatus | None:
+        """How far words are indexed; None: there is no index, and texts are looked for row by row."""
+        ...
+
     def attempt(self, attempt_id: AttemptId) -> Attempt:
         """Raises UnknownReferenceError."""
         ...
@@ -174,6 +219,22 @@ class Reading(Protocol):
 
     def count_undoable(self, operation_id: OperationId) -> int:
         """How many deliveries are still as this retry, cancel or skip left them."""
+        ...
+
+    def outcomes(self, operation_id: OperationId) -> Outcomes:
+        """What came of the deliveries that a retry made due, and no later operation moved. Looks at each of them."""
+        ...
+
+    def bulk_plan(self, operation_id: OperationId) -> BulkPlan | None:
+        """Which deliveries a bulk operation is for; None: it is none."""
+        ...
+
+    def copies(self, event_id: EventId, *, limit: int) -> list[EventId]:
+        """The events that are copies of this one, newest first."""
+        ...
+
+    def watchers(self, now_ms: int) -> list[Watcher]:
+        """Who has a console open on this store now, by how long."""
         ...
 
     def standing(self, delivery_id: DeliveryId) -> Standing:
@@ -232,12 +293,27 @@ class Steering(Protocol):
         ...
 
     def begin_operation(
-        self, kind: OperationKind, *, actor: str, target: str, reason: str | None, now_ms: int
+        self,
+        kind: OperationKind,
+        *,
+        actor: str,
+        target: str,
+        reason: str | None,
+        now_ms: int,
+        change: Change | None = None,
     ) -> OperationId: ...
 
     def progress_operation(
         self, operation_id: OperationId, *, done: int, result: str | None, finished_at_ms: int | None
     ) -> None: ...
+
+    def watch(self, watcher: Watcher) -> None:
+        """Say that somebody looks on; once more before it is forgotten."""
+        ...
+
+    def unwatch(self, watcher_id: str) -> None:
+        """Say that somebody has left."""
+        ...
 
     def request_stop(self) -> None:
         """Ask the running engine to drain and end."""
@@ -340,7 +416,7 @@ class Retaining(Protocol):
         """What the store takes on disk; microseconds."""
         ...
 
-    def find_old(self, phase: Phase, cutoffs: Cutoffs, *, after: int, limit: int) -> Found:
+    def find_old(self, phase: Phase, cutoffs: Cutoffs, *, after: int, limit: int) -> FoundOld:
         """Look at the `limit` rows that follow number `after`, oldest first, for what may go. Reads only."""
         ...
 
@@ -447,6 +523,14 @@ class Store(Intake, Endpoints, Reading, Steering, EngineStore, Retaining, Alerti
         Args:
             wait: for another process that is writing, some seconds; else StoreBusyError is raised at once.
         """
+        ...
+
+    def interrupt(self) -> None:
+        """From any thread: what is read now, and all that is asked from now on, raises ReadInterruptedError."""
+        ...
+
+    def go_on(self) -> None:
+        """Answer again after `interrupt`."""
         ...
 
     def close(self) -> None: ...

@@ -1,20 +1,31 @@
-"""A console's way to the store: one thread that reads, one that writes, neither ever on Textual's loop."""
+"""A console's way to the store: threads that read, one that writes, none ever on Textual's loop."""
 
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TypeVar
+from threading import Lock
+from typing import Generic, TypeVar
 
 from console.domain.clock import Clock
-from console.domain.errors import ConsoleError
+from console.domain.errors import ConsoleError, ReadInterruptedError
 from console.store import Store, open_store
+
+__all__ = ["ReadInterruptedError", "ReadOnlyError", "Session"]
 
 T = TypeVar("T")
 
 
 class ReadOnlyError(ConsoleError):
     """This console was opened with --read-only."""
+
+
+class _Job(Generic[T]):
+    """One piece of work, which may come to be unwanted while it waits or runs."""
+
+    def __init__(self, work: Callable[[Store], T]) -> None:
+        self.work = work
+        self.unwanted = False
 
 
 class _StoreThread:
@@ -24,14 +35,32 @@ class _StoreThread:
         self._path, self._read_only = path, read_only
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._store: Store | None = None
+        self._lock = Lock()
+        self._running: _Job[object] | None = None
 
-    def _call(self, work: Callable[[Store], T]) -> T:
+    async def run(self, job: "_Job[T]") -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, self._call, job)
+
+    def drop(self, job: "_Job[T]") -> None:
+        """What is no longer wanted ends soon with ReadInterruptedError, or never begins. From any thread."""
+        with self._lock:
+            job.unwanted = True
+            if self._running is job and self._store is not None:
+                self._store.interrupt()
+
+    def _call(self, job: "_Job[T]") -> T:
         if self._store is None:
             self._store = open_store(self._path, read_only=self._read_only, create=False)
-        return work(self._store)
-
-    async def run(self, work: Callable[[Store], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, self._call, work)
+        with self._lock:
+            if job.unwanted:
+                raise ReadInterruptedError(f"{self._path}: the read was interrupted")
+            self._running = job  # type: ignore[assignment]  # only ever compared
+        try:
+            return job.work(self._store)
+        finally:
+            with self._lock:
+                self._running = None
+                self._store.go_on()
 
     def close(self) -> None:
         def close_store() -> None:
@@ -55,20 +84,48 @@ class Session:
     def __init__(self, path: Path, *, read_only: bool, clock: Clock, actor: str) -> None:
         self.path, self.read_only, self.clock, self.actor = path, read_only, clock, actor
         self._reader = _StoreThread(path, read_only=True, name="store-reader")
+        self._searcher = _StoreThread(path, read_only=True, name="store-searcher")
         self._writer = None if read_only else _StoreThread(path, read_only=False, name="store-writer")
+        self._newest: dict[str, _Job[object]] = {}
 
-    async def read(self, query: Callable[[Store], T]) -> T:
-        """Run a query on the reading thread. Raises StoreError, UnknownReferenceError."""
-        return await self._reader.run(query)
+    async def read(self, query: Callable[[Store], T], *, group: str | None = None) -> T:
+        """Run a query on a reading thread.
+
+        Args:
+            group: it may take long, and is on a thread where no quick read waits for it. A later read of the same
+                group interrupts it, and so does the end of the task that waits for it.
+
+        Raises:
+            ReadInterruptedError: a later read of its group has taken its place: nothing is to be done.
+            StoreError, UnknownReferenceError
+        """
+        job = _Job(query)
+        if group is None:
+            return await self._reader.run(job)
+        older = self._newest.get(group)
+        if older is not None:
+            self._searcher.drop(older)
+        self._newest[group] = job  # type: ignore[assignment]  # only ever compared
+        try:
+            return await self._searcher.run(job)
+        except asyncio.CancelledError:
+            self._searcher.drop(job)
+            raise
+        finally:
+            if self._newest.get(group) is job:
+                del self._newest[group]
 
     async def write(self, act: Callable[[Store], T]) -> T:
         """Run an operation on the writing thread. Raises ReadOnlyError, StoreError and what the operation raises."""
         if self._writer is None:
             raise ReadOnlyError("this console is read-only: open it without --read-only to change anything")
-        return await self._writer.run(act)
+        return await self._writer.run(_Job(act))
 
     def close(self) -> None:
-        """Let both threads finish what they are doing, and close their stores."""
+        """End searches, let the other threads finish what they are doing, and close their stores."""
+        for job in list(self._newest.values()):
+            self._searcher.drop(job)
+        self._searcher.close()
         self._reader.close()
         if self._writer is not None:
             self._writer.close()

@@ -33,5 +33,11 @@ class Queries:
     def _forget(self) -> None:
         """Drop what was remembered from a transaction that did not come to be."""
 
+    def interrupt(self) -> None:
+        self._connection.interrupt()
+
+    def go_on(self) -> None:
+        self._connection.go_on()
+
     def close(self) -> None:
         self._connection.close()

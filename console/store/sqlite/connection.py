@@ -9,7 +9,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from console.domain.clock import SystemClock
-from console.domain.errors import InvalidInputError, StoreBusyError, StoreError
+from console.domain.errors import InvalidInputError, ReadInterruptedError, StoreBusyError, StoreError
 from console.store.sqlite.library import sqlite3
 
 T = TypeVar("T")
@@ -37,6 +37,7 @@ class Connection:
         self._lock_wait_s = lock_wait_s
         self._clock, self._random = SystemClock(), Random()
         self._depth = 0
+        self._interrupted = False
         self.log_in_doubt = False
         """A checkpoint has failed: see `checkpointing`."""
         self.at_begin: Callable[[], None] | None = None
@@ -136,6 +137,15 @@ class Connection:
         finally:
             self._depth = 0
 
+    def interrupt(self) -> None:
+        """From any thread: every statement from now on raises ReadInterruptedError, the one that runs too."""
+        self._interrupted = True
+        self._raw.interrupt()
+
+    def go_on(self) -> None:
+        """Run statements again after `interrupt`."""
+        self._interrupted = False
+
     def close(self) -> None:
         self._raw.close()
 
@@ -143,6 +153,8 @@ class Connection:
         """Make a call, waiting while another process holds a lock, and turn SQLite's errors into ours."""
         deadline: float | None = None
         while True:
+            if self._interrupted:
+                raise ReadInterruptedError(f"{self.path}: the read was interrupted")
             try:
                 return call()
             except UnicodeEncodeError:
@@ -150,6 +162,8 @@ class Connection:
                 raise InvalidInputError("text that is not Unicode (bytes that are no UTF-8) cannot be kept") from None
             except sqlite3.Error as error:
                 code = getattr(error, "sqlite_errorcode", None)
+                if self._interrupted:
+                    raise ReadInterruptedError(f"{self.path}: the read was interrupted") from None
                 if not _is_busy(error, code):
                     raise StoreError(describe_error(self.path, error)) from error
                 now = self._clock.monotonic_s()

@@ -113,7 +113,9 @@ class Picking:
         try:
             yield
         finally:
-            self._connection.run("COMMIT")
+            # Past an interrupt too: a snapshot left open would pin the write-ahead log.
+            if self._connection.raw.in_transaction:
+                self._connection.raw.execute("COMMIT")
 
     # Deliveries
 

@@ -10,6 +10,7 @@ from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, Opera
 from console.domain.operation import Operation
 from console.domain.outcome import Cause
 from console.domain.rates import MINUTE, Bucket
+from console.domain.searching import Counted, Found, SearchStatus
 from console.domain.status import EngineStatus
 from console.store.sqlite import filtering
 from console.store.sqlite.base import Queries
@@ -133,6 +134,29 @@ class ReadingQueries(Queries):
     def attempts(self, where: AttemptFilter, page: AttemptPage) -> list[Attempt]:
         with self._picking.snapshot():
             return [attempt_of(row) for row in self._rows(_ATTEMPTS, self._picking.attempts(where, page))]
+
+    def find_events(
+        self, where: EventFilter, *, limit: int, before_seq: int | None = None, budget_ms: float
+    ) -> Found[EventRow]:
+        rows = self.events(where, limit=limit, before_seq=before_seq)
+        return Found(rows=tuple(rows), reached=rows[-1].seq if rows else 0, done=len(rows) < limit)
+
+    def find_deliveries(
+        self, where: DeliveryFilter, *, limit: int, before: DeliveryId | None = None, budget_ms: float
+    ) -> Found[Delivery]:
+        rows = self.deliveries(where, limit=limit, before=before)
+        return Found(rows=tuple(rows), reached=rows[-1].id if rows else 0, done=len(rows) < limit)
+
+    def find_attempts(self, where: AttemptFilter, page: AttemptPage, *, budget_ms: float) -> Found[Attempt]:
+        rows = self.attempts(where, page)
+        furthest = 0 if page.after is None else -1
+        return Found(rows=tuple(rows), reached=rows[furthest].id if rows else 0, done=len(rows) < page.limit)
+
+    def count_found(self, where: DeliveryFilter, *, budget_ms: float) -> Counted:
+        return Counted(by_endpoint=self.count_deliveries(where), complete=True)
+
+    def search_status(self, now_ms: int) -> SearchStatus | None:
+        return None
 
     def attempt(self, attempt_id: AttemptId) -> Attempt:
         row = self._connection.row(_ATTEMPT, (attempt_id,))
