@@ -264,13 +264,18 @@ CREATE TABLE group_rates (
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE levels (
-  bucket INTEGER NOT NULL,
   endpoint INTEGER NOT NULL,
+  at INTEGER NOT NULL,
   state TEXT NOT NULL,
+  state_since INTEGER NOT NULL,
   pending INTEGER NOT NULL,
   failed INTEGER NOT NULL,
-  PRIMARY KEY (endpoint, bucket)
+  PRIMARY KEY (endpoint, at)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE search_stale (
+  shelf INTEGER PRIMARY KEY
+) STRICT;
 
 CREATE TABLE watchers (
   id TEXT PRIMARY KEY,
