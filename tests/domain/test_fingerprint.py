@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from console.domain.fingerprint import HEAD_BYTES, NO_TEXT, OTHERS, WORDS_MAX, fingerprint
 
-MOMENTS = st.datetimes(datetime(2001, 1, 1), datetime(2099, 1, 1))
+MOMENTS = st.datetimes(datetime.fromisoformat("2001-01-01"), datetime.fromisoformat("2099-01-01"))
 IDS = st.one_of(
     st.integers(0, 10**18).map(str),
     st.uuids().map(str),
