@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
-import click
+from console.cli.quick_start import compile_methods_later
 
-from console import __version__
-from console.cli.commands import ConsoleGroup
-from console.cli.invocation import Invocation, invocation_of
-from console.cli.output import error
-from console.config import APP
-from console.domain.errors import ConsoleError
+compile_methods_later()
+# Before any module that makes dataclasses.
+import click  # noqa: E402
+
+from console import __version__  # noqa: E402
+from console.cli.commands import ConsoleGroup  # noqa: E402
+from console.cli.invocation import Invocation, invocation_of  # noqa: E402
+from console.cli.output import error  # noqa: E402
+from console.config import APP  # noqa: E402
+from console.domain.errors import ConsoleError  # noqa: E402
 
 DEBUG_VARIABLE = "WEBHOOK_CONSOLE_DEBUG"
 COMPLETION_VARIABLE = "_WEBHOOK_CONSOLE_COMPLETE"
@@ -36,6 +40,7 @@ _COMMANDS = {
     "alerts": "console.cli.alerts:alerts",
     "retention": "console.cli.retention:retention",
     "doctor": "console.cli.doctor:doctor",
+    "config": "console.cli.config:config",
     "backup": "console.cli.backup:backup",
     "completion": "console.cli.completion:completion",
 }

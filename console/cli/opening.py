@@ -8,6 +8,7 @@ from pathlib import Path
 from console.cli.invocation import Invocation
 from console.config import TRANSPORT_VARIABLE, EngineSettings, allowed_addresses
 from console.domain.errors import ConfigError, ConsoleError
+from console.settings import Settings, load_settings
 from console.store import open_store
 
 
@@ -51,11 +52,27 @@ def show_console(
     from console.ui.app import run_console
     from console.ui.session import Session
 
+    settings, trouble = _settings(invocation)
     session = Session(path, read_only=read_only, clock=invocation.clock, actor=current_actor())
     try:
-        return run_console(session, theme=theme, notice=notice, started_engine=started_engine)
+        return run_console(
+            session,
+            theme=theme,
+            notice=trouble or notice,
+            started_engine=started_engine,
+            settings=settings,
+            reload=lambda: load_settings(invocation.environ),
+        )
     finally:
         session.close()
+
+
+def _settings(invocation: Invocation) -> tuple[Settings, str | None]:
+    """What the user prefers, and what is wrong with their file: that must keep nobody from an incident."""
+    try:
+        return load_settings(invocation.environ), None
+    except ConfigError as problem:
+        return load_settings(invocation.environ, file=False), f"{problem}: the file is left out"
 
 
 def _engine(invocation: Invocation, *, start: bool) -> tuple[str | None, bool]:

@@ -11,6 +11,7 @@ from console.domain.errors import ConfigError, ConsoleError
 from console.domain.ids import AttemptId, DeliveryId, EndpointId
 from console.domain.moment import Moment
 from console.domain.rates import Window
+from console.settings import Settings
 from console.ui.live import READ_EVERY_BUSY_OVER_SSH_S, READ_EVERY_OVER_SSH_S, READ_EVERY_S, LiveFeed, Snapshot
 from console.ui.session import Session
 from console.ui.terminal import TerminalGuard, prepare_environment, require_terminal, wants_no_colour
@@ -25,9 +26,9 @@ from textual.screen import Screen  # noqa: E402
 from console.ui import themes  # noqa: E402
 from console.ui.format import counted, inline, one_line  # noqa: E402
 from console.ui.messages import EndAsked, FeedChanged, MomentChanged  # noqa: E402
+from console.ui.preferences import Preferences, Reload  # noqa: E402
 from console.ui.screens.home import HomeScreen  # noqa: E402
 from console.ui.screens.live_screen import LiveScreen  # noqa: E402
-from console.ui.widgets.header import SHOWN_WINDOWS  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,9 +56,11 @@ class ConsoleApp(App[int]):
 
     Args:
         session: the store; the app closes nothing of it.
-        theme: name of a theme file, or None for the default.
+        theme: name of a theme file, or None for what the settings say.
         notice: something to say once the screen is there.
         started_engine: this console started the engine, so quitting asks whether it should stop too.
+        settings: what the user prefers.
+        reload: reads the settings again when their file has changed; None: it is not looked at.
     """
 
     TITLE = "webhook-console"
@@ -72,12 +75,22 @@ class ConsoleApp(App[int]):
         Binding("ctrl+q", "ask_to_quit", "Quit at once", show=False, priority=True, id="app.quit-now"),
     ]
 
-    def __init__(self, session: Session, *, theme: str | None, notice: str | None, started_engine: bool) -> None:
+    def __init__(
+        self,
+        session: Session,
+        *,
+        theme: str | None,
+        notice: str | None,
+        started_engine: bool,
+        settings: Settings | None = None,
+        reload: Reload | None = None,
+    ) -> None:
         super().__init__(ansi_color=True if wants_no_colour(os.environ) else None)
+        self.preferences = Preferences(self, settings or Settings(), reload)
         self.session = session
         self.snapshot: Snapshot | None = None
         self.trouble = ""
-        self.window: Window = SHOWN_WINDOWS[1]
+        self.window: Window = self.preferences.window
         self.focus_on: EndpointId | None = None
         """The one endpoint that the screens speak of; None for all."""
         self._moment: Moment | None = None
@@ -92,8 +105,9 @@ class ConsoleApp(App[int]):
         )
         self._notice, self._started_engine = notice, started_engine
         self._quitting = self._listening = False
-        self.register_theme(chosen := _theme(theme))
+        self.register_theme(chosen := _theme(theme, self.preferences.settings.theme))
         self.theme = chosen.name
+        self.preferences.bind_keys()
 
     @property
     def read_only(self) -> bool:
@@ -132,9 +146,11 @@ class ConsoleApp(App[int]):
             gc.enable()
         if self._notice:
             self.say(self._notice)
-        self.set_timer(AFTER_FIRST_DATA_S, self._watch_themes)
+        self.set_timer(AFTER_FIRST_DATA_S, self._watch_files)
 
-    def _watch_themes(self) -> None:
+    def _watch_files(self) -> None:
+        self.preferences.check_keys()
+        self.run_worker(self.preferences.watch(), group="settings", exit_on_error=False)
         watcher = themes.ThemeWatcher(self, themes.themes_dirs(), self._theme_changed)
         for error in watcher.register():
             self.complain(error)
@@ -156,6 +172,7 @@ class ConsoleApp(App[int]):
         taken = self.feed.take()
         if taken.snapshot is not None:
             self.snapshot = taken.snapshot
+            self.preferences.announce(taken.snapshot)
         self.trouble = taken.trouble or ""
         with self.batch_update():
             for screen in self.screen_stack:
@@ -314,12 +331,14 @@ class ConsoleApp(App[int]):
         return engine is not None and engine.alive(self.session.clock.now_ms())
 
 
-def _theme(name: str | None) -> "Theme":
-    """The theme to begin with. Raises ConfigError when it was asked for and is unknown or broken."""
+def _theme(name: str | None, preferred: str | None) -> "Theme":
+    """The theme to begin with. Raises ConfigError when `name` was asked for and is unknown or broken."""
     directories = themes.themes_dirs()
-    wanted = name or ("ansi" if wants_no_colour(os.environ) else themes.DEFAULT)
-    wanted = wanted.removeprefix(themes.PREFIX)
+    built_in = "ansi" if wants_no_colour(os.environ) else themes.DEFAULT
     files = themes.theme_files(directories)
+    wanted = (name or preferred or built_in).removeprefix(themes.PREFIX)
+    if name is None and wanted not in files:
+        wanted = built_in
     if name is not None and wanted not in files:
         raise ConfigError(f"no theme {name!r}: there are {', '.join(sorted(files))}")
     try:
@@ -331,7 +350,15 @@ def _theme(name: str | None) -> "Theme":
         return themes.load_theme(themes.builtin_themes_dir() / f"{wanted}.toml")
 
 
-def run_console(session: Session, *, theme: str | None, notice: str | None, started_engine: bool) -> int:
+def run_console(
+    session: Session,
+    *,
+    theme: str | None,
+    notice: str | None,
+    started_engine: bool,
+    settings: Settings | None = None,
+    reload: Reload | None = None,
+) -> int:
     """Show the console until it is left. Returns the exit status: 0 also when a signal or a hang-up ended it.
 
     Raises:
@@ -339,11 +366,13 @@ def run_console(session: Session, *, theme: str | None, notice: str | None, star
         ConsoleError: this is no terminal that can show screens.
     """
     require_terminal(os.environ)
-    app = ConsoleApp(session, theme=theme, notice=notice, started_engine=started_engine)
+    app = ConsoleApp(
+        session, theme=theme, notice=notice, started_engine=started_engine, settings=settings, reload=reload
+    )
     with TerminalGuard(lambda: app.post_message(EndAsked())) as guard:
         try:
             app.feed.start()  # reads while Textual starts
-            status = app.run()
+            status = app.run(mouse=app.preferences.settings.mouse)
         finally:
             app.feed.stop()
     if guard.received:

@@ -34,7 +34,8 @@ EXAMPLES = [
 EXPECTED = [
     "doctor",
     "alerts", "alerts-add", "alerts-edit", "alerts-list", "alerts-mute", "alerts-remove", "alerts-unmute",
-    "attempts", "attempts-list", "attempts-show", "attempts-tail", "backup", "completion", "defaults",
+    "attempts", "attempts-list", "attempts-show", "attempts-tail", "backup", "completion", "config", "config-check",
+    "config-keys", "config-path", "config-show", "defaults",
     "defaults-edit", "defaults-show", "deliveries", "deliveries-cancel", "deliveries-list", "deliveries-retry",
     "deliveries-show", "deliveries-skip", "deliveries-why", "demo", "endpoints", "endpoints-add", "endpoints-edit",
     "endpoints-list", "endpoints-pause", "endpoints-remove", "endpoints-resume", "endpoints-reveal-secret",

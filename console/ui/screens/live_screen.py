@@ -40,7 +40,11 @@ class LiveScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(
-                str(number), f"window({number - 1})", f"Rates of the last {window.label}", show=False, id="app.window"
+                str(number),
+                f"window({number - 1})",
+                f"Rates of the last {window.label}",
+                show=False,
+                id=f"app.window-{number}",
             )
             for number, window in enumerate(SHOWN_WINDOWS, 1)
         ),
@@ -139,7 +143,8 @@ class LiveScreen(Screen[None]):
         if not self.query("#warning"):
             return
         trouble = self.console.trouble
-        text = f"✗ {fmt.inline(trouble)}" if trouble else self.warning or self._alert_words
+        shown = self._alert_words if self.console.preferences.settings.alert_banner else ""
+        text = f"✗ {fmt.inline(trouble)}" if trouble else self.warning or shown
         line = self.query_one("#warning", TextLine)
         # As wide as the screen: where the line is turned around, blanks that are not written have no colour.
         line.line = Content(fmt.fit(f" {text}", self.scrollable_content_region.width))
