@@ -95,6 +95,16 @@ class Request:
 
 
 @dataclass(slots=True, kw_only=True)
+class Parts:
+    """Parts of the time before the answer, in ms. None: there was no such part, or the transport cannot tell."""
+
+    resolve_ms: float | None = None
+    """The host's name was looked up; None when the answer of an earlier look-up still held."""
+    connect_ms: float | None = None
+    tls_ms: float | None = None
+
+
+@dataclass(slots=True, kw_only=True)
 class Response:
     """An HTTP answer, whatever its status. The body holds at most RESPONSE_BODY_CAP_BYTES, as it came on the wire, the
     headers at most RESPONSE_HEADERS_CAP_BYTES."""
@@ -104,12 +114,14 @@ class Response:
     body: bytes
     body_truncated: bool
     """More body followed, which was not read."""
-    first_byte_ms: float
-    """From the start of the attempt to the end of the response's head; the default transport reads the first 16 KiB of
-    the body together with it."""
+    first_byte_ms: float | None
+    """From the start of the attempt to the end of the response's head. None: the body was read together with it, and
+    that took long enough for the two to be worth telling apart."""
     total_ms: float
     remote_address: str | None = None
     """The address that was connected to, when the transport knows it: the proxy's, when there is one."""
+    parts: Parts | None = None
+    """None: nothing is known of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +133,7 @@ class Failure:
     """One line for an operator: what failed, with host and port or the library's own words."""
     total_ms: float
     remote_address: str | None = None
+    parts: Parts | None = None
 
 
 Outcome = Response | Failure

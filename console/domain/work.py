@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from console.domain.delivery import Exchange, Verdict
 from console.domain.ids import AttemptId, DeliveryId, EventId
+from console.domain.outcome import Parts
 
 
 @dataclass(slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Claimed:
     """It is the head of its order key: what follows waits for its end."""
     probe: bool = False
     """Its endpoint is tripped, and what comes of it says whether it still is."""
+    url: str | None = None
+    """Where it goes instead of its endpoint's URL: what comes of it says nothing of the endpoint."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,6 +40,7 @@ class Completed:
     total_ms: float
     first_byte_ms: float | None
     exchange: Exchange | None
+    parts: Parts | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

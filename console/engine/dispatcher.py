@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from random import Random
 
@@ -81,8 +81,9 @@ class Dispatcher:
             ("webhook-signature", sign(fixed.secrets, claimed.event_id, timestamp_s, claimed.payload)),
             ("webhook-event-type", claimed.event_type),
         )
+        url = claimed.url or endpoint.url
         request = Request(
-            url=endpoint.url,
+            url=url,
             headers=fixed.sent + own,
             body=claimed.payload,
             connect_timeout_s=endpoint.policy.connect_within_s,
@@ -112,7 +113,8 @@ class Dispatcher:
             ended_at_ms=ended_ms,
             total_ms=outcome.total_ms,
             first_byte_ms=outcome.first_byte_ms if isinstance(outcome, Response) else None,
-            exchange=_exchange(endpoint.url, fixed.kept + own, outcome),
+            exchange=_exchange(url, fixed.kept + own, outcome),
+            parts=outcome.parts,
         )
 
     async def ask(self, endpoint: Endpoint) -> Permission:
@@ -164,6 +166,9 @@ class Dispatcher:
             jitter_unit=self._random.random(),
             probe=claimed.probe,
         )
+        if claimed.url is not None and not isinstance(verdict, Retry) and verdict.disable_endpoint:
+            # Another URL than the endpoint's own wants no more.
+            verdict = replace(verdict, disable_endpoint=False)
         if isinstance(verdict, Retry) and verdict.cause is Cause.UNKNOWN_OUTCOME:
             # Not the receiver's fault: no reason to wait.
             return Retry(

@@ -5,13 +5,13 @@ import re
 import socket
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
 from weakref import WeakValueDictionary
 
 from console.domain.addresses import AddressPolicy
 from console.domain.clock import Clock
-from console.domain.outcome import Cause
+from console.domain.outcome import Cause, Outcome, Parts
 
 POSITIVE_TTL_S = 10.0
 """How long checked addresses serve without another look-up."""
@@ -104,11 +104,8 @@ class AddressGuard:
         return Refusal(cause=Cause.BLOCKED_ADDRESS, detail=f"{place}: {reason}, behind a proxy too")
 
     async def _resolve(self, host: str) -> list[str]:
-        literal = host[1:-1] if host.startswith("[") else host
-        try:
-            return [str(ip_address(literal))]
-        except ValueError:
-            return await self._resolver(host)
+        address = _literal(host)
+        return await self._resolver(host) if address is None else [address]
 
     def _judge(self, host: str, addresses: list[str]) -> Addresses | Refusal:
         if not addresses:
@@ -126,6 +123,21 @@ class AddressGuard:
         self._answers.move_to_end(host)
         if len(self._answers) > _MAX_HOSTS:
             self._answers.popitem(last=False)
+
+
+def resolved(outcome: Outcome, host: str, took_ms: float) -> Outcome:
+    """The outcome of a send that had to wait for the look-up of its host, knowing how long."""
+    if _literal(host) is not None:
+        return outcome
+    return replace(outcome, parts=replace(outcome.parts or Parts(), resolve_ms=took_ms))
+
+
+def _literal(host: str) -> str | None:
+    """The address that a host is, in its usual spelling, so that nobody need be asked."""
+    try:
+        return str(ip_address(host[1:-1] if host.startswith("[") else host))
+    except ValueError:
+        return None
 
 
 def _spelled_address(host: str) -> str | None:

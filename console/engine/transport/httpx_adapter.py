@@ -25,6 +25,7 @@ from base64 import b64encode
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -38,10 +39,11 @@ from console.domain.outcome import (
     Cause,
     Failure,
     Outcome,
+    Parts,
     Request,
     Response,
 )
-from console.engine.transport.guard import Addresses, AddressGuard, Refusal
+from console.engine.transport.guard import Addresses, AddressGuard, Refusal, resolved
 from console.engine.transport.httpx_causes import classify
 from console.engine.transport.limits import (
     MAX_ADDRESSES_TRIED,
@@ -54,6 +56,9 @@ from console.engine.transport.limits import (
 )
 from console.engine.transport.profiles import DIRECT, Route, Routes
 
+_STEPS = tuple(f".{step}.{what}" for step in ("connect_tcp", "start_tls") for what in ("started", "complete"))
+"""What httpcore tells of a connection that is made, as the ends of its events."""
+
 
 class _Exchange:
     """What is known of one try while it runs."""
@@ -64,14 +69,18 @@ class _Exchange:
         "connect_s",
         "connecting",
         "ends_s",
+        "now_s",
         "opened",
+        "parts",
         "started_s",
+        "step_s",
         "timer",
         "tunnelling",
     )
 
-    def __init__(self, started_s: float, address: str, connect_s: float) -> None:
-        self.started_s = started_s
+    def __init__(self, now_s: Callable[[], float], address: str, connect_s: float) -> None:
+        self.now_s = now_s
+        self.started_s = self.step_s = now_s()
         self.address = address
         self.connect_s = connect_s
         self.timer = asyncio.timeout(None)
@@ -83,9 +92,12 @@ class _Exchange:
         self.tunnelling = False
         """The proxy was asked for a tunnel and has not opened it yet."""
         self.answered = False
+        self.parts: Parts | None = None
 
     async def trace(self, event: str, info: dict[str, Any]) -> None:
         """Called by httpcore at each step."""
+        if event.endswith(_STEPS):
+            self._time(event)
         if event == "connection.connect_tcp.started":
             self.opened = self.connecting = True
             self._end_within(self.connect_s)
@@ -101,6 +113,19 @@ class _Exchange:
                 self.timer.reschedule(self.ends_s)
         elif event == "http11.receive_response_headers.complete":
             self.answered = True
+
+    def _time(self, event: str) -> None:
+        now_s, began_s = self.now_s(), self.step_s
+        self.step_s = now_s
+        if event.endswith(".started"):
+            return
+        took_ms = (now_s - began_s) * 1000
+        if self.parts is None:
+            self.parts = Parts()
+        if "connect_tcp" in event:
+            self.parts.connect_ms = took_ms
+        else:
+            self.parts.tls_ms = took_ms
 
     def _end_within(self, seconds: float) -> None:
         ends_s = asyncio.get_running_loop().time() + seconds
@@ -188,7 +213,18 @@ class HttpxTransport:
             route = self._guard.check_unresolved(host) or route
         if isinstance(route, Refusal):
             return self._failure(route.cause, route.detail, started_s, None)
-        addresses = await self._addresses(host if route.proxy is None else route.proxy.host, request)
+        reached = host if route.proxy is None else route.proxy.host
+        addresses = self._guard.cached(reached)
+        if addresses is not None:
+            return await self._try_addresses(request, url, route, addresses, started_s)
+        addresses = await self._guard.check(reached, timeout_s=request.connect_timeout_s)
+        took_ms = (self._now_s() - started_s) * 1000
+        outcome = await self._try_addresses(request, url, route, addresses, started_s)
+        return resolved(outcome, reached, took_ms)
+
+    async def _try_addresses(
+        self, request: Request, url: httpx.URL, route: Route, addresses: Addresses | Refusal, started_s: float
+    ) -> Outcome:
         if isinstance(addresses, Refusal):
             detail = addresses.detail if route.proxy is None else f"the proxy: {addresses.detail}"
             return self._failure(addresses.cause, detail, started_s, None)
@@ -199,10 +235,6 @@ class HttpxTransport:
             if self._now_s() - started_s >= request.total_timeout_s:
                 break
         return outcome
-
-    async def _addresses(self, host: str, request: Request) -> Addresses | Refusal:
-        known = self._guard.cached(host)
-        return known if known is not None else await self._guard.check(host, timeout_s=request.connect_timeout_s)
 
     async def aclose(self) -> None:
         """Close every idle connection. Sends in flight end as they would have."""
@@ -220,12 +252,12 @@ class HttpxTransport:
             # The file was good when the route was made, and no longer is.
             name = "" if route.identity is None else route.identity.certificate
             return self._failure(Cause.TLS, f"client certificate {name} cannot be read: {error}", started_s, None)
-        exchange = _Exchange(self._now_s(), address, request.connect_timeout_s)
+        exchange = _Exchange(self._now_s, address, request.connect_timeout_s)
         async with origin.connection(self._now_s, fresh=False) as connection:
             outcome = await self._exchange(connection, request, url, route, exchange, started_s)
         if not self._is_stale(exchange, outcome):
             return outcome
-        exchange = _Exchange(self._now_s(), address, request.connect_timeout_s)
+        exchange = _Exchange(self._now_s, address, request.connect_timeout_s)
         async with origin.connection(self._now_s, fresh=True) as connection:
             again = await self._exchange(connection, request, url, route, exchange, started_s)
         if isinstance(again, Failure) and isinstance(outcome, Failure):
@@ -245,6 +277,18 @@ class HttpxTransport:
         )
 
     async def _exchange(
+        self,
+        connection: httpx.AsyncBaseTransport,
+        request: Request,
+        url: httpx.URL,
+        route: Route,
+        exchange: _Exchange,
+        started_s: float,
+    ) -> Outcome:
+        outcome = await self._answer_or_failure(connection, request, url, route, exchange, started_s)
+        return outcome if exchange.parts is None else replace(outcome, parts=exchange.parts)
+
+    async def _answer_or_failure(
         self,
         connection: httpx.AsyncBaseTransport,
         request: Request,

@@ -12,6 +12,10 @@ uvicorn and Apache close after 5 s), so that it is this side that lets go."""
 POOL_MAX_IDLE = 256
 """Idle connections kept to one origin."""
 
+SLOW_S = 0.25
+"""A receiver whose last answer took so long is slow: with the next one, head and body are told apart, which costs the
+default adapter 60 µs of processor for a request instead of 35."""
+
 STALE_WITHIN_S = 1.0
 """A kept-alive connection that the receiver had closed gives itself away in one round trip. What breaks later broke
 while the receiver worked on the request, and is a failure of the attempt."""

@@ -11,7 +11,10 @@ an idle connection is never repeated.
 Cancellation ends `send` at once, but pyreqwest lets the request run on unseen, and keeps its connection, until the
 request's total timeout at the latest. A cancelled request may therefore still arrive.
 
-`first_byte_ms` includes the first 16 KiB of the body, which pyreqwest reads together with the head.
+pyreqwest reads the first 16 KiB of the body together with the head, unless it is told not to, which costs a good deal
+more. So for an origin whose last answer was slow it is told not to; for any other `first_byte_ms` includes that part of
+the body, and is unknown when it turns out that the answer was slow. Nothing tells when a connection was made, or when
+its TLS was.
 
 One thread does the work of all requests, and a receiver that pours informational answers (100, 103) keeps hyper busy
 for half a second at a time, measured, while all others wait. So an origin whose answer did not come in time is kept
@@ -44,12 +47,13 @@ from console.domain.outcome import (
     Request,
     Response,
 )
-from console.engine.transport.guard import Addresses, AddressGuard, Refusal
+from console.engine.transport.guard import Addresses, AddressGuard, Refusal, resolved
 from console.engine.transport.limits import (
     APART_S,
     MAX_ADDRESSES_TRIED,
     MAX_ORIGINS,
     READ_LIMIT_BYTES,
+    SLOW_S,
     STALE_WITHIN_S,
     keep_headers,
 )
@@ -94,15 +98,19 @@ class PyreqwestTransport:
             route = found
             if route.proxy is not None:
                 host = route.proxy.host
+        resolved_s = 0.0
         addresses = self._guard.cached(host)
         if addresses is None:
             addresses = await self._guard.check(host, timeout_s=request.connect_timeout_s)
+            resolved_s = self._now_s()
         if isinstance(addresses, Refusal):
             detail = addresses.detail if route.proxy is None else f"the proxy: {addresses.detail}"
-            return self._failure(started_s, addresses.cause, detail, None)
-        if len(addresses) == 1:
-            return await self._try_address(request, target, route, addresses[0], started_s)
-        return await self._try_addresses(request, target, route, addresses, started_s)
+            outcome: Outcome = self._failure(started_s, addresses.cause, detail, None)
+        elif len(addresses) == 1:
+            outcome = await self._try_address(request, target, route, addresses[0], started_s)
+        else:
+            outcome = await self._try_addresses(request, target, route, addresses, started_s)
+        return resolved(outcome, host, (resolved_s - started_s) * 1000) if resolved_s else outcome
 
     async def aclose(self) -> None:
         """Close every pool. Sends in flight end with UNKNOWN_OUTCOME."""
@@ -180,9 +188,10 @@ class PyreqwestTransport:
         elif method == "POST":
             # hyper leaves the length of an empty body out, which some servers answer with 411.
             builder = builder.header("content-length", "0").body_bytes(b"")
+        apart = origin is not None and origin.slow
         stream = (
             builder.timeout(self._timeout(request, started_s))
-            .streamed_read_buffer_limit(READ_LIMIT_BYTES)
+            .streamed_read_buffer_limit(0 if apart else READ_LIMIT_BYTES)
             .build_streamed()
         )
         response = await stream.__aenter__()
@@ -208,14 +217,17 @@ class PyreqwestTransport:
                     break
         body = b"" if read is None else bytes(read)
         ended_s = self._now_s()
-        if origin is not None and whole and ("connection", "close") not in headers:
-            origin.put_idle(ended_s)
+        slow = ended_s - started_s >= SLOW_S
+        if origin is not None:
+            origin.slow = slow
+            if whole and ("connection", "close") not in headers:
+                origin.put_idle(ended_s)
         return Response(
             status=status,
             headers=headers,
             body=body if whole else body[:RESPONSE_BODY_CAP_BYTES],
             body_truncated=not whole,
-            first_byte_ms=(first_byte_s - started_s) * 1000,
+            first_byte_ms=None if slow and body and not apart else (first_byte_s - started_s) * 1000,
             total_ms=(ended_s - started_s) * 1000,
             remote_address=address,
         )
@@ -266,6 +278,7 @@ class PyreqwestTransport:
             client = build_client(target, address, route, connect_s, roots=self._roots, apart=True)
             origin = self._origins[key] = Origin(client)
             origin.used_s = now_s
+            origin.slow = True
         origin.apart_until_s = now_s + APART_S
 
 

@@ -45,7 +45,7 @@ class Target:
 class Origin:
     """A client for one origin at one address, and how many of its connections are probably idle."""
 
-    __slots__ = ("apart_until_s", "client", "fresh", "idle", "idle_until_s", "used_s")
+    __slots__ = ("apart_until_s", "client", "fresh", "idle", "idle_until_s", "slow", "used_s")
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -53,6 +53,8 @@ class Origin:
         """A client that keeps no connection, made when first needed."""
         self.idle = 0
         self.idle_until_s = 0.0
+        self.slow = False
+        """Its last answer took SLOW_S or longer."""
         self.used_s = 0.0
         self.apart_until_s = 0.0
         """When its time apart is over; 0 when it is not apart."""

@@ -8,15 +8,28 @@ from typing import TypeVar
 
 import msgspec
 
-from console.domain.outcome import DEFAULT_PROFILE, Cause, ConnectionProfile, Failure, Outcome, Request, Response
+from console.domain.outcome import (
+    DEFAULT_PROFILE,
+    Cause,
+    ConnectionProfile,
+    Failure,
+    Outcome,
+    Parts,
+    Request,
+    Response,
+)
 
 T = TypeVar("T")
 
 Fields = tuple[tuple[str, str], ...]
 Ask = tuple[int, str | None, Fields, bytes, float, float, str, ConnectionProfile | None]
 """A request with its number; without a URL: this number is cancelled."""
-Answer = tuple[int, int, Fields, bytes, bool, float, float, str | None, str | None, str | None]
-"""Number, status (0: none), headers, body, truncated, first byte ms, total ms, address, cause, detail."""
+KnownParts = tuple[float | None, float | None, float | None]
+Answer = tuple[
+    int, int, Fields, bytes, bool, float | None, float, str | None, str | None, str | None, KnownParts | None
+]
+"""Number, status (0: none), headers, body, truncated, first byte ms, total ms, address, cause, detail, and resolve,
+connect and TLS ms where any is known."""
 
 read_asks = msgspec.msgpack.Decoder(list[Ask]).decode
 read_answers = msgspec.msgpack.Decoder(list[Answer]).decode
@@ -58,16 +71,18 @@ def request_of(ask: Ask) -> Request:
 
 def answer_of(number: int, outcome: Outcome) -> Answer:
     o = outcome
+    parts = None if o.parts is None else (o.parts.resolve_ms, o.parts.connect_ms, o.parts.tls_ms)
     if isinstance(o, Response):
         return (
             number, o.status, o.headers, o.body, o.body_truncated, o.first_byte_ms, o.total_ms, o.remote_address,
-            None, None,
+            None, None, parts,
         )  # fmt: skip
-    return number, 0, (), b"", False, 0.0, o.total_ms, o.remote_address, o.cause, o.detail
+    return number, 0, (), b"", False, None, o.total_ms, o.remote_address, o.cause, o.detail, parts
 
 
 def outcome_of(answer: Answer) -> Outcome:
-    _, status, headers, body, truncated, first_byte_ms, total_ms, address, cause, detail = answer
+    _, status, headers, body, truncated, first_byte_ms, total_ms, address, cause, detail, known = answer
+    parts = None if known is None else Parts(resolve_ms=known[0], connect_ms=known[1], tls_ms=known[2])
     if cause is None:
         return Response(
             status=status,
@@ -77,8 +92,9 @@ def outcome_of(answer: Answer) -> Outcome:
             first_byte_ms=first_byte_ms,
             total_ms=total_ms,
             remote_address=address,
+            parts=parts,
         )
-    return Failure(cause=Cause(cause), detail=detail or "", total_ms=total_ms, remote_address=address)
+    return Failure(cause=Cause(cause), detail=detail or "", total_ms=total_ms, remote_address=address, parts=parts)
 
 
 def packed(batch: Sequence[Ask] | Sequence[Answer]) -> bytes:

@@ -13,7 +13,7 @@ from console.domain.endpoint import Endpoint
 from console.domain.errors import FencedError
 from console.domain.ids import AttemptId, DeliveryId, EventId
 from console.domain.ordering import BLOCKED_AT_MS
-from console.domain.outcome import PLAIN_WORDS, Cause
+from console.domain.outcome import PLAIN_WORDS, Cause, Parts
 from console.domain.rates import MINUTE, SECOND, SECONDS_KEPT_S
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
 from console.store.sqlite import counting, nudging, ordering
@@ -62,14 +62,14 @@ WHERE id IN (SELECT value FROM json_each(?))
 """
 _NEWEST_ATTEMPT = "SELECT id, started_at FROM attempts WHERE id = (SELECT max(id) FROM attempts)"
 _INSERT_ATTEMPTS = """
-INSERT INTO attempts (id, delivery, endpoint, number, manual, started_at)
-SELECT ? + picked.key, d.id, d.endpoint, d.attempts, d.manual, ?
+INSERT INTO attempts (id, delivery, endpoint, number, manual, started_at, due_at)
+SELECT ? + picked.key, d.id, d.endpoint, d.attempts + 1, d.manual, ?, d.next_attempt_at
 FROM json_each(?) picked JOIN deliveries d ON d.id = picked.value
 """
 _CLAIMED = """
 SELECT json_group_array(json_array(
     picked.key, d.id, d.endpoint, d.attempts, d.step, d.manual, d.order_key IS NOT NULL, e.id, e.type,
-    octet_length(e.payload))),
+    octet_length(e.payload), d.url)),
   CAST(group_concat(e.payload, '') AS BLOB)
 FROM json_each(?) picked JOIN deliveries d ON d.id = picked.value JOIN events e ON e.seq = d.event
 """
@@ -78,6 +78,9 @@ _END_ATTEMPT = """
 UPDATE attempts SET started_at = column1, ended_at = column2, status = column3, cause = column4, detail = column5,
   total_ms = column6, first_byte_ms = column7
 FROM (VALUES {rows}) WHERE id = column8
+"""
+_KEEP_PARTS = """
+UPDATE attempts SET resolve_ms = column1, connect_ms = column2, tls_ms = column3 FROM (VALUES {rows}) WHERE id = column4
 """
 _INSERT_EXCHANGE = """
 INSERT INTO exchanges (attempt, url, request_headers, response_headers, response_body, truncated, remote_address)
@@ -122,7 +125,7 @@ _LOG = "PRAGMA wal_checkpoint(NOOP)"
 
 
 _read_ids = msgspec.json.Decoder(list[int]).decode
-_read_claims = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int, int, str, str, int]]).decode
+_read_claims = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int, int, str, str, int, str | None]]).decode
 
 
 class EngineQueries(HealthQueries):
@@ -192,11 +195,12 @@ class EngineQueries(HealthQueries):
             if not picked:
                 return []
             ids = json.dumps(picked)
-            self._connection.run(_CLAIM, (epoch, now_ms, ids))
             newest, newest_ms = self._connection.row(_NEWEST_ATTEMPT) or (0, None)
             note_clock(self._connection, newest_ms, now_ms)
             first = newest + 1
+            # Before the claim, which takes away when each was due.
             self._connection.run(_INSERT_ATTEMPTS, (first, now_ms, ids))
+            self._connection.run(_CLAIM, (epoch, now_ms, ids))
             claimed = self._read_claimed(ids, first)
             moves = counting.moves_between((c.endpoint_seq, "pending", "sending") for c in claimed)
             counting.move(self._connection, moves)
@@ -206,7 +210,8 @@ class EngineQueries(HealthQueries):
         row = self._connection.row(_CLAIMED, (ids,))
         assert row is not None
         payloads, start, claimed = row[1] or b"", 0, []
-        for key, delivery, endpoint, number, step, manual, ordered, event_id, event_type, size in _read_claims(row[0]):
+        for claim in _read_claims(row[0]):
+            key, delivery, endpoint, number, step, manual, ordered, event_id, event_type, size, url = claim
             claimed.append(
                 Claimed(
                     delivery_id=DeliveryId(delivery),
@@ -219,6 +224,7 @@ class EngineQueries(HealthQueries):
                     event_type=event_type,
                     payload=payloads[start : start + size],
                     ordered=bool(ordered),
+                    url=url,
                 )
             )
             start += size
@@ -232,6 +238,8 @@ class EngineQueries(HealthQueries):
             if moved != len(completed):
                 completed = self._just_moved(completed, epoch)
             self._connection.run_rows(_END_ATTEMPT, [_attempt_row(c) for c in completed])
+            # Of a kept-alive connection, which most attempts have, there are none.
+            self._connection.run_rows(_KEEP_PARTS, [_parts_row(c, c.parts) for c in completed if c.parts])
             self._connection.run_rows(_INSERT_EXCHANGE, [row for c in completed if (row := _exchange_row(c))])
             self._count(completed)
             self._keep_order(completed)
@@ -343,6 +351,10 @@ def _attempt_row(c: Completed) -> tuple[object, ...]:
     v = c.verdict
     cause, detail = (None, None) if isinstance(v, Delivered) else (v.cause, f"{v.detail}; {v.why}")
     return c.started_at_ms, c.ended_at_ms, v.status, cause, detail, c.total_ms, c.first_byte_ms, c.claimed.attempt_id
+
+
+def _parts_row(c: Completed, parts: Parts) -> tuple[object, ...]:
+    return parts.resolve_ms, parts.connect_ms, parts.tls_ms, c.claimed.attempt_id
 
 
 def _exchange_row(c: Completed) -> tuple[object, ...] | None:

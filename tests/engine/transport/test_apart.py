@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from console.domain.clock import SystemClock
-from console.domain.outcome import Cause, ConnectionProfile, Failure, Outcome, Response
+from console.domain.outcome import Cause, ConnectionProfile, Failure, Outcome, Parts, Response
 from console.engine.transport.apart import ApartTransport, start_of
 from console.engine.transport.wire import (
     Unpacker,
@@ -149,6 +149,16 @@ def test_batches_survive_any_cut(size: int) -> None:
 def test_outcomes_survive_the_way() -> None:
     outcomes: list[Outcome] = [
         Response(status=200, headers=(("a", "b"),), body=b"\xff", body_truncated=True, first_byte_ms=1.5, total_ms=2.5),
+        Response(
+            status=204,
+            headers=(),
+            body=b"",
+            body_truncated=False,
+            first_byte_ms=None,
+            total_ms=2.5,
+            parts=Parts(resolve_ms=0.25, tls_ms=1.0),
+        ),
+        Failure(cause=Cause.DNS, detail="no such name", total_ms=9.0, parts=Parts(resolve_ms=8.5)),
         Failure(cause=Cause.TLS, detail="expired", total_ms=3.0, remote_address="::1"),
     ]
     got: list[object] = []

@@ -7,7 +7,7 @@ from console.domain.delivery import DeliveryState, Verdict
 from console.domain.endpoint import EndpointState
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter
 from console.domain.operation import OperationKind
-from console.domain.outcome import Cause
+from console.domain.outcome import Cause, Parts
 from console.store.protocol import Store
 from tests.factories import (
     NOW_MS,
@@ -59,6 +59,24 @@ class CompleteConformance:
         assert (attempt.cause, attempt.status, attempt.succeeded) == (cause, status, cause is None)
         assert attempt.detail is None if detail is None else (attempt.detail or "").startswith(detail)
         backend.assert_counted_right(store)
+
+    def test_when_it_was_due_and_the_parts_of_its_time_are_kept(self, store: Store) -> None:
+        epoch = start_engine(store)
+        add_endpoint(store)
+        store.accept([make_event(), make_event()], NOW_MS - 700)
+        claimed = claim_all(store, epoch)
+        told, untold = claimed
+        parts = Parts(resolve_ms=1.5, connect_ms=2.0, tls_ms=None)
+        completed = [
+            make_completed(told, retry(NOW_MS + 5000), parts=parts),
+            make_completed(untold, delivered(), parts=None),
+        ]
+        assert store.complete(completed, epoch=epoch) == 2
+        first, second = store.attempt(told.attempt_id), store.attempt(untold.attempt_id)
+        assert (first.due_at_ms, first.resolve_ms, first.connect_ms, first.tls_ms) == (NOW_MS - 700, 1.5, 2.0, None)
+        assert (second.due_at_ms, second.resolve_ms, second.connect_ms) == (NOW_MS - 700, None, None)
+        (again,) = claim_all(store, epoch, now_ms=NOW_MS + 6000)
+        assert (again.number, store.attempt(again.attempt_id).due_at_ms) == (2, NOW_MS + 5000)
 
     def test_nothing_is_completed_of_nothing(self, store: Store) -> None:
         assert store.complete([], epoch=start_engine(store)) == 0
