@@ -11,6 +11,7 @@ from console.domain.status import EngineStatus
 from console.engine.alerting import Alerter
 from console.engine.aside import Aside
 from console.engine.bulk import BulkOperations
+from console.engine.leveling import LevelKeeper
 from console.engine.retaining import Retainer
 from console.engine.supervisor import Chore
 from console.engine.writer import Writer
@@ -32,6 +33,7 @@ def chores(
         yield (
             Retainer(aside=aside, writer=writer, clock=clock, log=log).run,
             Alerter(aside=aside, writer=writer, clock=clock, log=log, before=before).run,
+            LevelKeeper(aside=aside, writer=writer, clock=clock, log=log).run,
             BulkOperations(reader=reader, writer=writer, clock=clock, log=log).run,
         )
     finally:

@@ -6,35 +6,40 @@ cursor open. Times are parameters.
 All methods raise StoreError when the store cannot be read or written.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
-from typing import Protocol
+from __future__ import annotations
 
-from console.domain.alerts import Alert, AlertChange, AlertKey, AlertReading, AlertRule, AlertRuleId, AlertSpec
-from console.domain.backup import Backup
-from console.domain.breaker import HealthChange
-from console.domain.change import Change
-from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
-from console.domain.diagnosis import LogPin, StoreFacts
-from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
-from console.domain.event import Accepted, Event, EventRow, NewEvent
-from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
-from console.domain.handshake import Permission
-from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, OperationId
-from console.domain.operation import BulkPlan, Operation, OperationKind, Outcomes
-from console.domain.outcome import Cause
-from console.domain.pacing import Pace
-from console.domain.policy import DeliveryPolicy
-from console.domain.rates import Bucket
-from console.domain.retention import Cutoffs, Dropped, Phase, Retention, Space
-from console.domain.retention import Found as FoundOld
-from console.domain.searching import Counted, Found, SearchStatus
-from console.domain.secret_parts import OwnedChange
-from console.domain.status import EngineStatus, Gauge
-from console.domain.watcher import Watcher
-from console.domain.why import Standing
-from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # who speaks of a store need not load all that stores speak of
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from console.domain.alerts import Alert, AlertChange, AlertKey, AlertReading, AlertRule, AlertRuleId, AlertSpec
+    from console.domain.backup import Backup
+    from console.domain.breaker import HealthChange
+    from console.domain.change import Change
+    from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
+    from console.domain.diagnosis import LogPin, StoreFacts
+    from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
+    from console.domain.event import Accepted, Event, EventRow, NewEvent
+    from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
+    from console.domain.handshake import Permission
+    from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, OperationId
+    from console.domain.level import LastFailure, Level
+    from console.domain.operation import BulkPlan, Operation, OperationKind, Outcomes
+    from console.domain.outcome import Cause
+    from console.domain.pacing import Pace
+    from console.domain.policy import DeliveryPolicy
+    from console.domain.rates import Bucket
+    from console.domain.retention import Cutoffs, Dropped, Phase, Retention, Space
+    from console.domain.retention import Found as FoundOld
+    from console.domain.searching import Counted, Found, SearchStatus
+    from console.domain.secret_parts import OwnedChange
+    from console.domain.status import EngineStatus, Gauge
+    from console.domain.watcher import Watcher
+    from console.domain.why import Standing
+    from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
 
 
 class Intake(Protocol):
@@ -508,7 +513,53 @@ class Alerting(Protocol):
         ...
 
 
-class Store(Intake, Endpoints, Reading, Steering, EngineStore, Retaining, Alerting, Examining, Protocol):
+class Levels(Protocol):
+    """How endpoints stood at moments of the past."""
+
+    def changed_levels(self) -> list[tuple[int, EndpointState, int, int, int]]:
+        """Endpoints that stand otherwise than was last written down: number, state and since when (epoch ms), pending,
+        failed. Reads only; ten thousand endpoints take some 20 ms."""
+        ...
+
+    def record_levels(self, levels: Sequence[tuple[int, EndpointState, int, int, int]], now_ms: int) -> None:
+        """Write down that they stand so from `now_ms` on."""
+        ...
+
+    def drop_levels(self, part: int, parts: int, now_ms: int) -> None:
+        """Delete what is older than it is kept, of endpoints number `part` of `parts`; the last before that stays."""
+        ...
+
+    def levels_at(self, at_ms: int) -> dict[EndpointId, Level]:
+        """How each endpoint stood; those of which nothing is known are absent. Counts are up to a minute old then, and
+        older only where no engine ran."""
+        ...
+
+    def level_series(self, endpoint: EndpointId, *, since_ms: int, until_ms: int) -> list[Level]:
+        """What was written down in [since, until), and the last before it, by time."""
+        ...
+
+    def endpoints_at(self, at_ms: int) -> list[Endpoint]:
+        """Those that were there then, with the settings of today; by name."""
+        ...
+
+    def sending_at(self, at_ms: int) -> dict[EndpointId, int]:
+        """How many requests were under way, by endpoint."""
+        ...
+
+    def last_failures_at(self, at_ms: int, *, limit: int) -> dict[EndpointId, LastFailure]:
+        """What endpoints had failed of last; at most `limit` of them are looked at."""
+        ...
+
+    def due_within(self, endpoint: EndpointId, until_ms: int, cap: int) -> int:
+        """How many deliveries are due before or at `until_ms`, held ones too; counted up to `cap`."""
+        ...
+
+    def newest_ms(self) -> int | None:
+        """When anything last happened here, epoch ms; None: nothing ever has."""
+        ...
+
+
+class Store(Intake, Endpoints, Reading, Steering, EngineStore, Retaining, Alerting, Examining, Levels, Protocol):
     """The whole of it."""
 
     @property

@@ -7,6 +7,7 @@ from tests.store.conformance import (
     engine,
     health,
     intake,
+    levels,
     ordering,
     reading,
     secrets,
@@ -93,3 +94,9 @@ class TestTransactions(reading.TransactionConformance): ...
 
 
 class TestReadOnly(reading.ReadOnlyConformance): ...
+
+
+class TestLevels(levels.LevelsConformance): ...
+
+
+class TestDueWithin(levels.DueWithinConformance): ...
