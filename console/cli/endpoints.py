@@ -102,23 +102,10 @@ def _free_name(store: Store, url: str) -> str:
 
 
 def _warn_about(url: str) -> None:
-    from urllib.parse import urlsplit
+    from console.domain.url_warnings import url_warnings
 
-    from console.domain.addresses import AddressPolicy
-
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    policy = AddressPolicy()
-    refusal = "loopback" if host == "localhost" or host.endswith(".localhost") else policy.refusal(host)
-    if refusal == "not an IP address":
-        refusal = None
-    if parts.scheme == "http" and refusal != "loopback":
-        warn(f"{host} is reached over plain http: everybody on the way can read what is sent")
-    if refusal is not None:
-        warn(
-            f"{host} is a {refusal} address, which an engine refuses to call unless it is started with "
-            "'serve --allow-address CIDR' (or WEBHOOK_CONSOLE_ALLOW_ADDRESSES)"
-        )
+    for warning in url_warnings(url):
+        warn(warning)
 
 
 @endpoints.command("list", cls=ConsoleCommand, json_fields=ENDPOINT_ROW_FIELDS, examples=("endpoints list",))

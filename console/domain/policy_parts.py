@@ -41,7 +41,7 @@ def _seconds(seconds: float) -> str:
     for unit, size in (("d", 86400.0), ("h", 3600.0), ("m", 60.0)):
         if seconds >= size and seconds % size == 0 and not (unit == "d" and seconds < 2 * size):
             return f"{seconds / size:g}{unit}"
-    return f"{seconds:g}s" if seconds >= 1 or not seconds else f"{seconds * 1000:g}ms"
+    return f"{seconds:.12g}s" if seconds >= 1 or not seconds else f"{seconds * 1000:.12g}ms"
 
 
 def _or_none(parse: Callable[[str], Any], none: Any = None) -> Callable[[str], Any]:
@@ -55,7 +55,7 @@ def _or_word(show: Callable[[Any], str], word: str) -> Callable[[Any], str]:
 def _share(text: str) -> float:
     body = text.strip()
     try:
-        return float(body.removesuffix("%")) / 100 if body.endswith("%") else float(body)
+        return round(float(body.removesuffix("%")) / 100, 12) if body.endswith("%") else float(body)
     except ValueError:
         raise InvalidInputError(f"{text[:40]!r}: write it as 20% or 0.2") from None
 
@@ -97,7 +97,7 @@ def _text(name: str) -> Callable[[str], str]:
 
 _BREAKER: Mapping[str, tuple[str, Callable[[str], Any], Callable[[Any], str]]] = {
     "consecutive": ("consecutive", _whole, str),
-    "ratio": ("ratio", _share, lambda v: f"{v:.4g}" if v < 0.01 else f"{v * 100:.4g}%"),
+    "ratio": ("ratio", _share, lambda v: f"{v * 100:.12g}%"),
     "least": ("least", _whole, str),
     "window": ("window_s", parse_duration_s, _seconds),
     "probe": ("probe_s", parse_duration_s, _seconds),
@@ -147,7 +147,7 @@ PARTS: tuple[Part, ...] = (
         field="schedule_s", flag="schedule", parse=parse_schedule_s, show=_show_schedule, form="0,5s,5m|exponential:…",
         help="The wait before each try; or exponential:first=5s,factor=2,cap=2h,tries=10.",
     ),
-    Part(field="jitter", flag="jitter", parse=_share, show=lambda v: f"{v * 100:.4g}%", form="20%",
+    Part(field="jitter", flag="jitter", parse=_share, show=lambda v: f"{v * 100:.12g}%", form="20%",
          help="How far each wait is spread, up and down: 0 to 50%."),
     Part(field="retry_after_cap_s", flag="retry-after-cap", parse=_or_none(parse_duration_s, 0.0),
          show=_or_word(_seconds, "none"), form="24h|none", help="The longest wait that a Retry-After may ask for."),

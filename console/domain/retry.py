@@ -18,7 +18,7 @@ JITTER = 0.2
 
 RETRY_AFTER_CAP_S = 24 * HOUR
 RETRY_AFTER_STATUSES = frozenset({429, 502, 503, 504})
-_UNITS = {"ms": 0.001, "s": 1.0, "m": MINUTE, "h": HOUR, "d": 24 * HOUR}
+_UNITS = {"s": 1.0, "m": MINUTE, "h": HOUR, "d": 24 * HOUR}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ def parse_duration_s(text: str) -> float:
                 value = float(body.removesuffix(unit) if unit else body)
             except ValueError:
                 continue
-            seconds = value * _UNITS.get(unit, 1.0)
+            seconds = value / 1000 if unit == "ms" else value * _UNITS.get(unit, 1.0)
             if math.isfinite(seconds) and seconds >= 0:
                 return seconds
     raise InvalidInputError(f"duration {text!r}: write it as 250ms, 5s, 5m, 2h or 1d")
