@@ -82,6 +82,15 @@ def parse_moment(text: str, now_ms: int, zone: tzinfo | None = None) -> Moment:
     return Moment(at_ms=at_ms, since_ms=since_ms)
 
 
+def parse_point(text: str, now_ms: int, zone: tzinfo | None = None) -> int:
+    """Epoch ms of a single moment as `parse_moment` reads it; it may be one to come, and `ago` may be left out.
+
+    Raises:
+        InvalidInputError: it cannot be read.
+    """
+    return max(0, _point_ms(" ".join(text.split()).lower(), now_ms, zone))
+
+
 def _not_later(moment_ms: int, now_ms: int, text: str) -> int:
     if moment_ms > now_ms:
         raise InvalidInputError(f"{_quoted(text)} has not come yet: name a moment of the past")
