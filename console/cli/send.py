@@ -66,7 +66,7 @@ def send(
 def _payload(data: str | None) -> bytes:
     if data is None:
         return b"{}"
-    from console.cli.payload import check_payload
+    from console.operations.payload import check_payload
 
     if data == "-":
         raw = sys.stdin.buffer.read(2 * PAYLOAD_CAP_BYTES)

@@ -48,6 +48,10 @@ class Endpoint:
     """How often the breaker has opened since it last closed, failed probes included."""
     pace: Pace | None = None
     """How its backlog is drained after a pause; None: as fast as its policy lets."""
+    resume_at_ms: int | None = None
+    """When a paused endpoint is resumed by itself; None: an operator has to."""
+    resume_pace: Pace | None = None
+    """How its backlog is drained then; its `since_ms` says nothing."""
     permitted_url: str | None = None
     """The URL for which the receiver gave its permission (the handshake of CloudEvents)."""
     permitted_per_minute: int | None = None

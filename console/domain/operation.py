@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from console.domain.change import Change
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import AttemptId, DeliveryId, OperationId
 
@@ -29,6 +30,8 @@ class OperationKind(StrEnum):
     DELIVERY_CANCEL = "delivery_cancel"
     DELIVERY_SKIP = "delivery_skip"
     DELIVERY_UNDO = "delivery_undo"
+    EVENT_RESEND = "event_resend"
+    UNDO = "undo"
     ENGINE_STOP = "engine_stop"
     RETENTION_EDIT = "retention_edit"
     RETENTION_RUN = "retention_run"
@@ -61,6 +64,8 @@ class Operation:
     """How many deliveries it may move in a second; None: as many as the store takes."""
     cancelled_by: str | None = None
     """Who stopped it before its end. What it had done by then stays done."""
+    change: Change | None = None
+    """What it changed of one thing; None: it moved deliveries, or left nothing to compare."""
 
     @property
     def is_bulk(self) -> bool:
@@ -86,6 +91,33 @@ class BulkPlan:
     """Those on the wire at the beginning: what comes of them comes after it."""
     undoes: OperationId | None = None
     """The operation that is taken back; `where` is empty then."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcomes:
+    """What came of the deliveries that a retry made due."""
+
+    delivered: int = 0
+    failed_again: int = 0
+    """Tried since, and not delivered: failed for good, or owed another try by the schedule."""
+    waiting: int = 0
+    """Not tried yet, or on the wire now."""
+    cancelled: int = 0
+
+    @property
+    def ended(self) -> bool:
+        """Each has had its try."""
+        return not self.waiting
+
+    @property
+    def words(self) -> str:
+        """`delivered 1,200, failed again 3, 17 still wait`."""
+        parts = [f"delivered {self.delivered:,}", f"failed again {self.failed_again:,}"]
+        if self.waiting:
+            parts.append(f"{self.waiting:,} still {'waits' if self.waiting == 1 else 'wait'}")
+        if self.cancelled:
+            parts.append(f"cancelled {self.cancelled:,}")
+        return ", ".join(parts)
 
 
 def result_words(done: int, total: int, *, stopped: bool) -> str:

@@ -54,6 +54,8 @@ class Health:
             seq = claimed.endpoint_seq
             if claimed.probe:
                 self._probed(c)
+            elif claimed.url is not None:
+                pass  # it went elsewhere, and says nothing of the endpoint
             elif isinstance(c.verdict, Delivered):
                 successes[seq] = successes.get(seq, 0) + 1
             else:
@@ -104,7 +106,8 @@ class Health:
         if endpoint is None:
             return
         cause = None if isinstance(verdict, Delivered) else verdict.cause
-        if sign_of(cause, verdict.status) is Sign.WELL:
+        # What went elsewhere did not find out: the next probe does.
+        if c.claimed.url is None and sign_of(cause, verdict.status) is Sign.WELL:
             said = f"HTTP {verdict.status}"
             self._changes.append(ProbeSucceeded(endpoint_seq=seq, reason=f"a probe was answered: {said}"))
             return

@@ -101,12 +101,7 @@ def begin_undo(
     """
     undone = store.operation(operation_id)
     name = format_number("op", operation_id)
-    if undone.kind not in UNDOABLE or not undone.is_bulk:
-        raise InvalidInputError(f"{name} ({undone.kind}): only a retry, cancel or skip can be undone")
-    if undone.is_open:
-        raise InvalidInputError(f"{name} still goes on: end it first with 'webhook-console operations cancel {name}'")
-    if not store.count_undoable(operation_id):
-        raise InvalidInputError(f"{name}: nothing of it is left to undo: {_gone_words(undone)}")
+    check_undoable(store, undone)
     return store.begin_bulk(
         OperationKind.DELIVERY_UNDO,
         DeliveryFilter(),
@@ -117,6 +112,17 @@ def begin_undo(
         reason=reason,
         now_ms=now_ms,
     )
+
+
+def check_undoable(store: Store, undone: Operation) -> None:
+    """Raises InvalidInputError as `begin_undo` does."""
+    name = format_number("op", undone.id)
+    if undone.kind not in UNDOABLE or not undone.is_bulk:
+        raise InvalidInputError(f"{name} ({undone.kind}): only a retry, cancel or skip can be undone")
+    if undone.is_open:
+        raise InvalidInputError(f"{name} still goes on: end it first with 'webhook-console operations cancel {name}'")
+    if not store.count_undoable(undone.id):
+        raise InvalidInputError(f"{name}: nothing of it is left to undo: {_gone_words(undone)}")
 
 
 def _gone_words(undone: Operation) -> str:

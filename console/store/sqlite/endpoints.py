@@ -60,8 +60,13 @@ WHERE id = ? AND removed_at IS NULL
 """
 _FORGET_PERMISSION = "UPDATE endpoints SET permitted_url = NULL, permitted_per_minute = NULL WHERE id = ?"
 _SET_STATE = """
-UPDATE endpoints SET state = ?, state_reason = ?, state_since = ?, probe_at = NULL, trips = 0, version = version + 1
+UPDATE endpoints SET state = ?, state_reason = ?, state_since = ?, resume_at = ?, resume_pace = ?, probe_at = NULL,
+  trips = 0, version = version + 1
 WHERE id = ? AND removed_at IS NULL
+"""
+_RESUMING = f"""
+SELECT {ENDPOINT_COLUMNS} FROM endpoints INDEXED BY endpoints_resuming
+WHERE resume_at IS NOT NULL AND resume_at <= ? AND state = 'paused' AND removed_at IS NULL ORDER BY resume_at
 """
 _SET_PACE = "UPDATE endpoints SET pace = ?, version = version + 1 WHERE id = ? AND removed_at IS NULL"
 _REMOVE = """
@@ -123,13 +128,24 @@ class EndpointQueries(Queries):
             return endpoint
 
     def set_endpoint_state(
-        self, endpoint_id: EndpointId, state: EndpointState, reason: str | None, now_ms: int
+        self,
+        endpoint_id: EndpointId,
+        state: EndpointState,
+        reason: str | None,
+        now_ms: int,
+        *,
+        resume_at_ms: int | None = None,
+        resume_pace: Pace | None = None,
     ) -> Endpoint:
         with self._erasing():
-            self._connection.run(_SET_STATE, (state, reason, now_ms, endpoint_id))
+            resuming = (resume_at_ms, pace_text(resume_pace)) if state is EndpointState.PAUSED else (None, None)
+            self._connection.run(_SET_STATE, (state, reason, now_ms, *resuming, endpoint_id))
             endpoint = self._without_ended(self._endpoint(endpoint_id), now_ms)
             nudging.settings_changed(self._connection, endpoint.seq)
             return endpoint
+
+    def resuming(self, now_ms: int) -> list[Endpoint]:
+        return [endpoint_of(row) for row in self._connection.rows(_RESUMING, (now_ms,))]
 
     def set_pace(self, endpoint_id: EndpointId, pace: Pace | None) -> Endpoint:
         with self.transaction():

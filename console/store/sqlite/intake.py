@@ -35,6 +35,11 @@ SELECT seq, types, {policy_of("endpoints")} FROM endpoints WHERE removed_at IS N
 """
 _ROUTE = f"SELECT seq, {policy_of('endpoints')} FROM endpoints WHERE id = ? AND removed_at IS NULL"
 
+_LINK_COPY = """
+UPDATE events SET copy_of = (SELECT o.seq FROM events o WHERE o.id = ?) WHERE id = ? AND copy_of IS NULL
+"""
+_SEND_ELSEWHERE = "UPDATE deliveries SET url = ? WHERE event = (SELECT seq FROM events WHERE id = ?)"
+
 _TYPES_REMEMBERED = 10_000
 
 Route = tuple[int, tuple[float, ...], Path | None]
@@ -57,7 +62,7 @@ class IntakeQueries(Queries):
             self._refresh_routes()
             return self._accept(events, now_ms, self._routes_of)
 
-    def accept_for(self, event: NewEvent, endpoint: EndpointId, now_ms: int) -> Accepted:
+    def accept_for(self, event: NewEvent, endpoint: EndpointId, now_ms: int, *, url: str | None = None) -> Accepted:
         _check(event)
         with self.transaction():
             row = self._connection.row(_ROUTE, (endpoint,))
@@ -65,7 +70,10 @@ class IntakeQueries(Queries):
                 raise InvalidInputError(f"endpoint {endpoint}: is not in this store")
             # In no line: a test is to show how the endpoint answers now.
             route = (row[0], read_policy(row[1]).schedule_s, None)
-            return self._accept([event], now_ms, lambda _type: [route])[0]
+            accepted = self._accept([event], now_ms, lambda _type: [route])[0]
+            if url is not None and not accepted.duplicate:
+                self._connection.run(_SEND_ELSEWHERE, (url, accepted.id))
+            return accepted
 
     def _accept(
         self, events: Sequence[NewEvent], now_ms: int, routes_of: Callable[[str], list[Route]]
@@ -77,6 +85,7 @@ class IntakeQueries(Queries):
         answers: list[Accepted] = []
         new_events, new_deliveries = [], []
         in_line: list[_InLine] = []
+        copies: list[tuple[EventId, EventId]] = []
         moves: dict[int, dict[str, int]] = defaultdict(lambda: {"pending": 0})
         for event in events:
             id_ = event.id or new_event_id(now_ms, self._random)
@@ -94,12 +103,16 @@ class IntakeQueries(Queries):
                 else:
                     in_line.append((seq, endpoint, due, path, event.payload))
             known[id_] = len(routes)
+            if event.copy_of is not None:
+                copies.append((event.copy_of, id_))
             answers.append(Accepted(id=id_, duplicate=False, deliveries=len(routes)))
         if new_events:
             self._connection.run_rows(_INSERT_EVENT, new_events)
             self._connection.run_rows(_INSERT_DELIVERY, new_deliveries)
             if in_line:
                 self._stand_in_line(in_line, now_ms)
+            if copies:
+                self._connection.run_many(_LINK_COPY, copies)
             counting.move(self._connection, moves)
             counting.count_accepted(self._connection, len(new_events), now_ms)
             nudging.work_changed(self._connection, moves)

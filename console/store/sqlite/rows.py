@@ -4,6 +4,7 @@ import json
 
 import msgspec
 
+from console.domain.change import Change
 from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.event import Event, EventRow
@@ -20,13 +21,15 @@ from console.store.sqlite.policies import policy_of, read_parts, read_policy
 
 _encode = msgspec.json.Encoder().encode
 _decode_pace = msgspec.json.Decoder(Pace).decode
+_decode_change = msgspec.json.Decoder(Change).decode
 _decode_headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 _decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
 _decode_secrets = msgspec.json.Decoder(tuple[str | Secret, ...]).decode
 
 ENDPOINT_COLUMNS = (
     f"seq, id, name, url, types, secrets, policy, {policy_of('endpoints')}, state, state_reason, "
-    "state_since, probe_at, trips, pace, permitted_url, permitted_per_minute, created_at, version"
+    "state_since, probe_at, trips, pace, resume_at, resume_pace, permitted_url, permitted_per_minute, created_at, "
+    "version"
 )
 DELIVERY_COLUMNS = (
     f"d.id, e.id, e.type, p.id, p.name, d.state, p.state, d.attempts, d.step, {policy_of('p')}, "
@@ -38,7 +41,9 @@ ATTEMPT_COLUMNS = (
     "a.detail, a.total_ms, a.first_byte_ms, a.due_at, a.resolve_ms, a.connect_ms, a.tls_ms"
 )
 ENGINE_COLUMNS = "epoch, pid, host, version, started_at, heartbeat_at, stopped_at, stop_requested, in_flight"
-OPERATION_COLUMNS = "id, kind, actor, target, reason, started_at, finished_at, done, result, total, rate, cancelled_by"
+OPERATION_COLUMNS = (
+    "id, kind, actor, target, reason, started_at, finished_at, done, result, total, rate, cancelled_by, before"
+)
 GAUGE_COLUMNS = (
     "pending, sending, delivered, failed, cancelled, last_success_at, last_failure_at, last_failure_cause, "
     "last_failure_detail, failing_since"
@@ -73,9 +78,13 @@ def pace_text(pace: Pace | None) -> str | None:
     return None if pace is None else _encode(pace).decode()
 
 
+def change_text(change: Change | None) -> str | None:
+    return None if change is None else _encode(change).decode()
+
+
 def endpoint_of(row: Row) -> Endpoint:
-    (seq, id_, name, url, types, secrets, own, policy, state, reason, since, probe_at, trips, pace, permitted_url,
-     permitted_per_minute, created, version) = row  # fmt: skip
+    (seq, id_, name, url, types, secrets, own, policy, state, reason, since, probe_at, trips, pace, resume_at,
+     resume_pace, permitted_url, permitted_per_minute, created, version) = row  # fmt: skip
     return Endpoint(
         seq=seq,
         id=EndpointId(id_),
@@ -91,6 +100,8 @@ def endpoint_of(row: Row) -> Endpoint:
         probe_at_ms=probe_at,
         trips=trips,
         pace=None if pace is None else _decode_pace(pace),
+        resume_at_ms=resume_at,
+        resume_pace=None if resume_pace is None else _decode_pace(resume_pace),
         permitted_url=permitted_url,
         permitted_per_minute=permitted_per_minute,
         created_at_ms=created,
@@ -213,7 +224,7 @@ def gauge_of(row: Row) -> Gauge:
 
 
 def operation_of(row: Row) -> Operation:
-    id_, kind, actor, target, reason, started, finished, done, result, total, rate, cancelled_by = row
+    id_, kind, actor, target, reason, started, finished, done, result, total, rate, cancelled_by, change = row
     return Operation(
         id=OperationId(id_),
         kind=OperationKind(kind),
@@ -227,6 +238,7 @@ def operation_of(row: Row) -> Operation:
         total=total,
         rate_per_s=rate,
         cancelled_by=cancelled_by,
+        change=None if change is None else _decode_change(change),
     )
 
 

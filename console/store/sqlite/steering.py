@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from console.domain.change import Change
 from console.domain.delivery import RETRYABLE, DeliveryState
 from console.domain.errors import UnknownReferenceError
 from console.domain.filters import DeliveryFilter
@@ -21,7 +22,7 @@ from console.store.sqlite import counting, filtering, nudging, ordering
 from console.store.sqlite.base import Queries
 from console.store.sqlite.connection import Row
 from console.store.sqlite.picking import Picking
-from console.store.sqlite.rows import OPERATION_COLUMNS, operation_of
+from console.store.sqlite.rows import OPERATION_COLUMNS, change_text, operation_of
 from console.store.sqlite.schema import TROUBLED
 
 LOOK = 8
@@ -32,7 +33,9 @@ STREAMS = 12
 
 _ALL = 2**62
 
-_BEGIN = "INSERT INTO operations (kind, actor, target, reason, started_at) VALUES (?, ?, ?, ?, ?) RETURNING id"
+_BEGIN = """
+INSERT INTO operations (kind, actor, target, reason, started_at, before) VALUES (?, ?, ?, ?, ?, ?) RETURNING id
+"""
 _BEGIN_BULK = f"""
 INSERT INTO operations (kind, actor, target, reason, started_at, plan, total, rate, paced_until, finished_at, result)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING {OPERATION_COLUMNS}
@@ -265,10 +268,18 @@ class SteeringQueries(Queries):
         return count
 
     def begin_operation(
-        self, kind: OperationKind, *, actor: str, target: str, reason: str | None, now_ms: int
+        self,
+        kind: OperationKind,
+        *,
+        actor: str,
+        target: str,
+        reason: str | None,
+        now_ms: int,
+        change: Change | None = None,
     ) -> OperationId:
         with self.transaction():
-            return OperationId(self._connection.value(_BEGIN, (kind, actor, target, reason, now_ms)))
+            values = (kind, actor, target, reason, now_ms, change_text(change))
+            return OperationId(self._connection.value(_BEGIN, values))
 
     def progress_operation(
         self, operation_id: OperationId, *, done: int, result: str | None, finished_at_ms: int | None

@@ -8,6 +8,7 @@ from console.store.sqlite.endpoints import EndpointQueries
 from console.store.sqlite.engine import EngineQueries
 from console.store.sqlite.examining import ExaminingQueries
 from console.store.sqlite.explaining import ExplainingQueries
+from console.store.sqlite.following import FollowingQueries
 from console.store.sqlite.levels import LevelQueries
 from console.store.sqlite.reading import ReadingQueries
 from console.store.sqlite.steering import SteeringQueries
@@ -21,6 +22,7 @@ class SqliteStore(
     EngineQueries,
     ExaminingQueries,
     ExplainingQueries,
+    FollowingQueries,
     LevelQueries,
     BackingUpQueries,
 ):

@@ -1,0 +1,58 @@
+"""What an operator changed of a thing, as the audit log keeps it: values as JSON has them, and never a secret."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from console.domain.alerts import AlertSpec
+from console.domain.change import Values
+from console.domain.endpoint import Endpoint, EndpointSpec
+from console.domain.policy import POLICY_FIELDS, DeliveryPolicy
+from console.domain.secret_parts import SECRET_PARTS
+
+
+def policy_values(policy: DeliveryPolicy) -> Values:
+    """The parts of a policy that hold no secret."""
+    built: Values = msgspec.to_builtins(policy)
+    return {name: built[name] for name in POLICY_FIELDS if name not in SECRET_PARTS}
+
+
+def policy_with(policy: DeliveryPolicy, values: Mapping[str, Any]) -> DeliveryPolicy:
+    """A policy with some parts as they are in `values`; names that are no part of a policy are left out."""
+    built: Values = msgspec.to_builtins(policy)
+    known = {name: value for name, value in values.items() if name in built}
+    return msgspec.convert({**built, **known}, DeliveryPolicy)
+
+
+def endpoint_values(of: Endpoint | EndpointSpec) -> Values:
+    """What an operator said of an endpoint, without its secrets."""
+    return {"name": of.name, "url": of.url, "types": list(of.types), **policy_values(of.policy)}
+
+
+def hidden_of_policies(before: DeliveryPolicy, after: DeliveryPolicy) -> tuple[str, ...]:
+    """The parts that may hold a secret and differ."""
+    return tuple(name for name in SECRET_PARTS if getattr(before, name) != getattr(after, name))
+
+
+def hidden_of_endpoints(before: Endpoint | EndpointSpec, after: Endpoint | EndpointSpec) -> tuple[str, ...]:
+    """The same, of whole endpoints; both as they are kept, or both open."""
+    parts = hidden_of_policies(before.policy, after.policy)
+    return parts if before.secrets == after.secrets else (*parts, "secrets")
+
+
+def differing(before: Values, after: Values) -> tuple[Values, Values]:
+    """Both, with only the parts that are not the same in them."""
+    names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    return {n: before.get(n) for n in names}, {n: after.get(n) for n in names}
+
+
+def alert_values(spec: AlertSpec) -> Values:
+    """What an operator said of a rule."""
+    values: Values = msgspec.to_builtins(spec)
+    return values
+
+
+def alert_spec(values: Mapping[str, Any]) -> AlertSpec:
+    """A rule's spec again."""
+    return msgspec.convert(values, AlertSpec)
