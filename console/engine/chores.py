@@ -12,6 +12,7 @@ from console.engine.alerting import Alerter
 from console.engine.aside import Aside
 from console.engine.bulk import BulkOperations
 from console.engine.leveling import LevelKeeper
+from console.engine.resuming import Resumer
 from console.engine.retaining import Retainer
 from console.engine.supervisor import Chore
 from console.engine.writer import Writer
@@ -35,6 +36,7 @@ def chores(
             Alerter(aside=aside, writer=writer, clock=clock, log=log, before=before).run,
             LevelKeeper(aside=aside, writer=writer, clock=clock, log=log).run,
             BulkOperations(reader=reader, writer=writer, clock=clock, log=log).run,
+            Resumer(reader=reader, writer=writer, clock=clock, log=log).run,
         )
     finally:
         aside.close()

@@ -21,6 +21,7 @@ from console.domain.ids import EventId
 from console.domain.sealing import NO_KEYS
 from console.engine.bulk import BulkOperations
 from console.engine.dispatcher import Dispatcher
+from console.engine.resuming import Resumer
 from console.engine.schedule import Schedule
 from console.engine.supervisor import Supervisor
 from console.engine.transport import make_transport
@@ -191,7 +192,10 @@ class Rig:
                 epoch=epoch,
                 drain_s=drain_s,
                 log=self.lines.log,
-                chores=(BulkOperations(reader=reader, writer=writer, clock=clock, log=self.lines.log).run,),
+                chores=(
+                    BulkOperations(reader=reader, writer=writer, clock=clock, log=self.lines.log).run,
+                    Resumer(reader=reader, writer=writer, clock=clock, log=self.lines.log).run,
+                ),
             )
             ready.set_result(None)
             await self.supervisor.run()
