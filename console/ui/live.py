@@ -92,9 +92,19 @@ class Snapshot:
     rates: Rates
     alerts: tuple[Alert, ...] = ()
     """What fires now."""
-    pending_levels: tuple[float, ...]
+    pending_levels: tuple[float | None, ...]
     in_flight_levels: tuple[float, ...]
     """One sample a second since the console opened, or since the focus changed."""
+
+    uncounted: frozenset[EndpointId] = frozenset()
+    """Of the past: those whose pending and failed nobody wrote down. `gauges` says nothing of them."""
+    unknown_states: frozenset[EndpointId] = frozenset()
+    """Of the past: those of which nobody knows in which state they were. What `endpoints` says is today's."""
+
+    @property
+    def pending_is_known(self) -> bool:
+        """Whether `pending` says anything: always of the present."""
+        return not self.uncounted if self.focus is None else self.focus not in self.uncounted
 
     def focused(self, counts: Callable[[Gauge], int]) -> int:
         """A count of the focused endpoint, or of all of them together."""
@@ -154,7 +164,7 @@ class LiveFeed(threading.Thread):
         self._pace = (read_every_s, read_busy_every_s)
         self._lock = threading.Lock()
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = self._resting = False
         self._wish = _Wish(window=window, focus=None)
         self._told = False
         self._snapshot: Snapshot | None = None
@@ -166,11 +176,20 @@ class LiveFeed(threading.Thread):
 
     # For the screens
 
-    def look_at(self, *, window: Window, focus: EndpointId | None) -> int:
-        """Read another window or another endpoint from now on. Returns the generation of what will come."""
+    def rest(self) -> None:
+        """Read nothing until `look_at` is called with `anew`: the screens show the past."""
+        self._resting = True
+
+    def look_at(self, *, window: Window, focus: EndpointId | None, anew: bool = False) -> int:
+        """Read another window or another endpoint from now on; `anew` from the beginning, whatever was read before.
+
+        Returns the generation of what will come.
+        """
         with self._lock:
             generation = self._wish.generation
-            if focus != self._wish.focus:
+            if anew:
+                self._resting, self._snapshot, self._told = False, None, False
+            if anew or focus != self._wish.focus:
                 generation += 1
                 self._attempts.clear()
                 self._skipped = 0
@@ -216,7 +235,7 @@ class LiveFeed(threading.Thread):
                 if reader is None:
                     reader = _Reader(open_store(self._path, read_only=True, create=False), self._clock)
                 wish = self._wish
-                if reader.has_news(wish, *self._pace):
+                if not self._resting and reader.has_news(wish, *self._pace):
                     self._offer(wish, *reader.read(wish))
             except ConsoleError as error:
                 self._offer_trouble(str(error))
