@@ -5,6 +5,7 @@ from tests.store.conformance import (
     completing,
     endpoints,
     engine,
+    following,
     health,
     intake,
     levels,
@@ -79,6 +80,9 @@ class TestLines(bulk.LinesConformance): ...
 
 
 class TestOperations(steering.OperationsConformance): ...
+
+
+class TestFollowing(following.FollowingConformance): ...
 
 
 class TestPages(reading.PagesConformance): ...
