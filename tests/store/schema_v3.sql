@@ -99,7 +99,7 @@ CREATE TABLE exchanges (
   remote_address TEXT
 ) STRICT;
 CREATE TABLE failure_groups (
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
   endpoint INTEGER NOT NULL,
   cause TEXT NOT NULL,
   status INTEGER NOT NULL,
@@ -107,7 +107,7 @@ CREATE TABLE failure_groups (
   words TEXT NOT NULL,
   first_at INTEGER NOT NULL,
   last_at INTEGER NOT NULL,
-  example INTEGER NOT NULL,
+  example INTEGER,
   UNIQUE (endpoint, cause, status, fingerprint)
 ) STRICT;
 CREATE TABLE gauges (
@@ -126,7 +126,7 @@ CREATE TABLE group_rates (
   failure_group INTEGER NOT NULL,
   bucket INTEGER NOT NULL,
   count INTEGER NOT NULL,
-  PRIMARY KEY (failure_group, bucket)
+  PRIMARY KEY (bucket, failure_group)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE levels (
   endpoint INTEGER NOT NULL,

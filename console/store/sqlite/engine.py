@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import assert_never
 
@@ -11,6 +11,7 @@ import msgspec
 from console.domain.delivery import Delivered, Failed, Retry
 from console.domain.endpoint import Endpoint
 from console.domain.errors import FencedError
+from console.domain.fingerprint import fingerprint
 from console.domain.ids import AttemptId, DeliveryId, EventId
 from console.domain.ordering import BLOCKED_AT_MS
 from console.domain.outcome import PLAIN_WORDS, Cause, Parts
@@ -18,6 +19,7 @@ from console.domain.rates import MINUTE, SECOND, SECONDS_KEPT_S
 from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
 from console.store.sqlite import counting, nudging, ordering
 from console.store.sqlite.checkpointing import checkpoint, write_all_again
+from console.store.sqlite.grouping import FailureGroups, kind_of
 from console.store.sqlite.health import HealthQueries
 from console.store.sqlite.policies import policy_of, read_policy
 from console.store.sqlite.rows import ENDPOINT_COLUMNS, endpoint_of, headers_text
@@ -44,7 +46,7 @@ UPDATE attempts SET ended_at = ?, cause = 'unknown_outcome', detail = ? WHERE id
 """
 _RECOVER = """
 UPDATE deliveries SET state = ?, next_attempt_at = ?, manual = 0, last_cause = 'unknown_outcome', last_status = NULL,
-  last_attempt_at = ?, updated_at = ? WHERE id = ?
+  last_attempt_at = ?, updated_at = ?, failure_group = ? WHERE id = ?
 """
 
 # The hot path is written so that one statement does the work of a whole batch and returns one row. The interpreter's
@@ -88,8 +90,8 @@ VALUES {rows}
 """
 _COMPLETE = """
 UPDATE deliveries SET state = column1, next_attempt_at = column2, manual = 0, last_cause = column3,
-  last_status = column4, last_attempt_at = column5, updated_at = column5
-FROM (VALUES {rows}) WHERE id = column6 AND state = 'sending' AND attempts = column7 AND lease = column8
+  last_status = column4, last_attempt_at = column5, updated_at = column5, failure_group = column6
+FROM (VALUES {rows}) WHERE id = column7 AND state = 'sending' AND attempts = column8 AND lease = column9
 """
 _STILL_OPEN = """
 SELECT a.id FROM json_each(?) picked JOIN attempts a ON a.id = picked.value JOIN deliveries d ON d.id = a.delivery
@@ -129,6 +131,18 @@ _read_claims = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int, int
 
 
 class EngineQueries(HealthQueries):
+    _known_groups: FailureGroups | None = None
+
+    @property
+    def _groups(self) -> FailureGroups:
+        if self._known_groups is None:
+            self._known_groups = FailureGroups(self._connection)
+        return self._known_groups
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._known_groups = None
+
     def settle_log(self) -> None:
         # An engine that died may have been told of a failed sync. What a dead process left in the log and could not
         # sync is not on any disk; this way it is before anything is promised that stands on it.
@@ -155,6 +169,7 @@ class EngineQueries(HealthQueries):
         pending = failed = 0
         changes: list[tuple[int, str, str]] = []
         found: list[int] = []
+        failures: list[tuple[int, int, int]] = []
         counts = counting.AttemptCounts()
         with self.transaction():
             self._refuse_if_fenced(epoch)
@@ -163,8 +178,11 @@ class EngineQueries(HealthQueries):
                 exhausted = step >= len(read_policy(policy).schedule_s)
                 state, due = ("failed", None) if exhausted else ("pending", now_ms)
                 pending, failed = pending + (not exhausted), failed + exhausted
+                error = fingerprint(b"", detail)
+                group = self._groups.group_of(kind_of(endpoint, Cause.UNKNOWN_OUTCOME), error, now_ms, attempt)
                 self._connection.run(_END_UNKNOWN, (now_ms, detail, attempt))
-                self._connection.run(_RECOVER, (state, due, now_ms, now_ms, delivery))
+                self._connection.run(_RECOVER, (state, due, now_ms, now_ms, group, delivery))
+                failures.append((group, now_ms, attempt))
                 changes.append((endpoint, "sending", state))
                 found.append(delivery)
                 counts.add(
@@ -172,6 +190,7 @@ class EngineQueries(HealthQueries):
                 )
             counting.move(self._connection, counting.moves_between(changes))
             counts.write(self._connection)
+            self._groups.count(failures)
             ordering.arrange(self._connection, found, now_ms)
         return Recovered(pending=pending, failed=failed)
 
@@ -234,7 +253,8 @@ class EngineQueries(HealthQueries):
         with self.transaction():
             self._refuse_if_fenced(epoch)
             completed = _first_of_each(completed)
-            moved = self._connection.run_rows(_COMPLETE, [_delivery_row(c, epoch) for c in completed])
+            groups = self._groups.of_failures(completed, lambda c: bool(self._just_moved([c], epoch)))
+            moved = self._connection.run_rows(_COMPLETE, [_delivery_row(c, epoch, groups) for c in completed])
             if moved != len(completed):
                 completed = self._just_moved(completed, epoch)
             self._connection.run_rows(_END_ATTEMPT, [_attempt_row(c) for c in completed])
@@ -242,12 +262,15 @@ class EngineQueries(HealthQueries):
             self._connection.run_rows(_KEEP_PARTS, [_parts_row(c, c.parts) for c in completed if c.parts])
             self._connection.run_rows(_INSERT_EXCHANGE, [row for c in completed if (row := _exchange_row(c))])
             self._count(completed)
+            if groups:
+                ended = ((c.claimed.attempt_id, c.ended_at_ms) for c in completed)
+                self._groups.count((groups[id_], at_ms, id_) for id_, at_ms in ended if id_ in groups)
             self._keep_order(completed)
             self._heed(completed)
             return moved
 
     def _just_moved(self, completed: Sequence[Completed], epoch: int) -> list[Completed]:
-        """Those that the statement before has moved: whose attempt has not ended yet, and is their delivery's last."""
+        """Those that `_COMPLETE` moves or has moved: whose attempt has not ended, and is their delivery's last."""
         ours = {c.claimed.attempt_id: c for c in completed}
         rows = self._connection.rows(_STILL_OPEN, (json.dumps(list(ours)), epoch))
         return [ours[AttemptId(id_)] for (id_,) in rows]
@@ -339,12 +362,12 @@ def _state_after(verdict: Delivered | Retry | Failed) -> str:
             assert_never(never)
 
 
-def _delivery_row(c: Completed, epoch: int) -> tuple[object, ...]:
+def _delivery_row(c: Completed, epoch: int, groups: Mapping[AttemptId, int]) -> tuple[object, ...]:
     v, claimed = c.verdict, c.claimed
     due = v.at_ms if isinstance(v, Retry) else None
     cause = None if isinstance(v, Delivered) else v.cause
-    ended = c.ended_at_ms
-    return _state_after(v), due, cause, v.status, ended, claimed.delivery_id, claimed.number, epoch
+    group = None if cause is None else groups[claimed.attempt_id]
+    return _state_after(v), due, cause, v.status, c.ended_at_ms, group, claimed.delivery_id, claimed.number, epoch
 
 
 def _attempt_row(c: Completed) -> tuple[object, ...]:

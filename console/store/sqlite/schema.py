@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from console.domain.fingerprint import UNTOLD, UNTOLD_WORDS
 from console.domain.rates import SLOTS
 from console.store.sqlite.policies import own_policy_text, without_secrets
 
@@ -238,13 +239,12 @@ CREATE INDEX attempts_status ON attempts (status, id) WHERE cause IS NOT NULL AN
 ALTER TABLE deliveries ADD COLUMN failure_group INTEGER;
 ALTER TABLE deliveries ADD COLUMN url TEXT;
 CREATE INDEX deliveries_status ON deliveries (last_status, id) WHERE last_cause IS NOT NULL AND last_status IS NOT NULL;
-CREATE INDEX deliveries_group ON deliveries (failure_group, id) WHERE failure_group IS NOT NULL AND {TROUBLED};
 
 ALTER TABLE events ADD COLUMN copy_of INTEGER;
 CREATE INDEX events_copies ON events (copy_of) WHERE copy_of IS NOT NULL;
 
 CREATE TABLE failure_groups (
-  id INTEGER PRIMARY KEY,
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
   endpoint INTEGER NOT NULL,
   cause TEXT NOT NULL,
   status INTEGER NOT NULL,
@@ -252,7 +252,7 @@ CREATE TABLE failure_groups (
   words TEXT NOT NULL,
   first_at INTEGER NOT NULL,
   last_at INTEGER NOT NULL,
-  example INTEGER NOT NULL,
+  example INTEGER,
   UNIQUE (endpoint, cause, status, fingerprint)
 ) STRICT;
 
@@ -260,8 +260,15 @@ CREATE TABLE group_rates (
   failure_group INTEGER NOT NULL,
   bucket INTEGER NOT NULL,
   count INTEGER NOT NULL,
-  PRIMARY KEY (failure_group, bucket)
+  PRIMARY KEY (bucket, failure_group)
 ) STRICT, WITHOUT ROWID;
+INSERT INTO failure_groups (endpoint, cause, status, fingerprint, words, first_at, last_at, example)
+  SELECT endpoint, last_cause, coalesce(last_status, 0), {UNTOLD}, '{UNTOLD_WORDS}', min(created_at),
+    max(coalesce(last_attempt_at, updated_at)), (SELECT max(id) FROM attempts WHERE delivery = max(deliveries.id))
+  FROM deliveries WHERE {TROUBLED} GROUP BY 1, 2, 3;
+UPDATE deliveries SET failure_group = (SELECT g.id FROM failure_groups g WHERE g.endpoint = deliveries.endpoint
+  AND g.cause = last_cause AND g.status = coalesce(last_status, 0) AND g.fingerprint = {UNTOLD}) WHERE {TROUBLED};
+CREATE INDEX deliveries_group ON deliveries (failure_group, id) WHERE failure_group IS NOT NULL AND {TROUBLED};
 
 CREATE TABLE levels (
   endpoint INTEGER NOT NULL,
