@@ -4,7 +4,19 @@ import click
 
 from console.cli.asking import nothing
 from console.cli.commands import ConsoleCommand, ConsoleGroup
-from console.cli.filters import CAUSES, ENDPOINTS, EVENT, LIMIT, PAGE, SINCE, TYPE, UNTIL, endpoint_ids
+from console.cli.filters import (
+    CAUSES,
+    ENDPOINTS,
+    EVENT,
+    FILTER_LINE,
+    LIMIT,
+    PAGE,
+    SINCE,
+    TYPE,
+    UNTIL,
+    endpoint_ids,
+    names_of,
+)
 from console.cli.invocation import Invocation, pass_invocation
 from console.cli.output import emit
 from console.cli.parameters import ATTEMPT_ID, DELIVERY_ID
@@ -13,6 +25,7 @@ from console.domain.delivery import Attempt
 from console.domain.filters import AttemptFilter, AttemptPage
 from console.domain.ids import AttemptId, DeliveryId, EventId
 from console.domain.outcome import Cause
+from console.domain.query import Query
 
 FAILED = click.option("--failed", is_flag=True, help="Only those that failed.")
 
@@ -32,6 +45,7 @@ def attempts() -> None:
     json_fields=ATTEMPT_FIELDS,
     examples=("attempts list --failed", "attempts list --endpoint billing --cause timeout_read --since 1h --json"),
 )
+@FILTER_LINE
 @ENDPOINTS
 @click.option("--delivery", "delivery_id", type=DELIVERY_ID, metavar="ID", help="Of this delivery.")
 @EVENT
@@ -44,6 +58,7 @@ def attempts() -> None:
 @pass_invocation
 def list_(
     invocation: Invocation,
+    query: Query | None,
     endpoints: tuple[str, ...],
     delivery_id: DeliveryId | None,
     event_id: EventId | None,
@@ -67,6 +82,8 @@ def list_(
             since_ms=since_ms,
             until_ms=until_ms,
         )
+        if query is not None:
+            where = query.attempts(names_of(store), where)
         before: AttemptId | None = None
         while len(rows) < limit:
             wanted = min(PAGE, limit - len(rows))

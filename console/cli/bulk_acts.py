@@ -110,6 +110,7 @@ def _bulk_options(command: Callable[..., R]) -> Callable[..., R]:
     examples=(
         "deliveries retry dlv_00001k dlv_00001m",
         "deliveries retry --endpoint billing --cause http_5xx --since 2h",
+        "deliveries retry --filter 'status:5xx attempts:>3 text:\"card declined\"'",
         "deliveries retry --endpoint billing --rate 200/s --detach",
         "deliveries retry --endpoint billing --limit 10",
         "deliveries retry --type 'invoice.*' --dry-run",
@@ -207,7 +208,17 @@ def _where(act: Act, store: Store, ids: tuple[DeliveryId, ...], flags: DeliveryF
     wrong = [state for state in flags.states if state not in act.possible]
     if wrong:
         raise click.UsageError(f"--state {wrong[0]}: only {', '.join(act.states)} deliveries can be {act.done}")
-    return replace(flags.resolve(store), states=flags.states or act.default)
+    return possible(act, flags.resolve(store))
+
+
+def possible(act: Act, where: DeliveryFilter) -> DeliveryFilter:
+    """What of a filter the act can touch; one that names no states means the act's own. Raises click.UsageError."""
+    if not where.states:
+        return replace(where, states=act.states if where.troubled else act.default)
+    states = tuple(state for state in where.states if state in act.possible)
+    if not states:
+        raise click.UsageError(f"--filter: only {', '.join(act.states)} deliveries can be {act.done}")
+    return replace(where, states=states)
 
 
 def _limited(store: Store, where: DeliveryFilter, limit: int | None) -> DeliveryFilter:

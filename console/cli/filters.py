@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 import click
 
-from console.cli.parameters import CAUSE, ENDPOINT, EVENT_ID, MOMENT, PATTERN, STATE
+from console.cli.parameters import CAUSE, ENDPOINT, EVENT_ID, FILTER, MOMENT, PATTERN, STATE
 from console.domain.delivery import DeliveryState
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import EndpointId, EventId
 from console.domain.outcome import Cause
+from console.domain.query import Query
 from console.store import Store
 
 R = TypeVar("R")
@@ -31,14 +32,16 @@ class DeliveryFlags:
     causes: tuple[Cause, ...]
     since_ms: int | None
     until_ms: int | None
+    query: Query | None = None
+    """What --filter says."""
 
     @property
     def given(self) -> bool:
         return self != _NOTHING
 
     def resolve(self, store: Store) -> DeliveryFilter:
-        """The filter, with endpoints looked up. Raises UnknownReferenceError."""
-        return DeliveryFilter(
+        """The filter, with endpoints looked up. Raises UnknownReferenceError, QueryError."""
+        where = DeliveryFilter(
             states=self.states,
             endpoints=endpoint_ids(store, self.endpoints),
             event_id=self.event_id,
@@ -47,11 +50,17 @@ class DeliveryFlags:
             since_ms=self.since_ms,
             until_ms=self.until_ms,
         )
+        return where if self.query is None else self.query.deliveries(names_of(store), where)
 
 
 _NOTHING = DeliveryFlags(
     states=(), endpoints=(), event_id=None, type_pattern=None, causes=(), since_ms=None, until_ms=None
 )
+
+
+def names_of(store: Store) -> dict[EndpointId, str]:
+    """The names of endpoints, as a filter needs them."""
+    return {endpoint.id: endpoint.name for endpoint in store.endpoints()}
 
 
 def endpoint_ids(store: Store, references: tuple[str, ...]) -> tuple[EndpointId, ...]:
@@ -74,6 +83,13 @@ CAUSES = click.option(
 )
 SINCE = click.option("--since", "since_ms", type=MOMENT, metavar="WHEN", help="From then on: 2h (ago) or an ISO time.")
 UNTIL = click.option("--until", "until_ms", type=MOMENT, metavar="WHEN", help="Before then.")
+FILTER_LINE = click.option(
+    "--filter",
+    "query",
+    type=FILTER,
+    metavar="TEXT",
+    help="A filter in one line, as the console has it: 'endpoint:crm status:5xx since:2h text:\"card declined\"'.",
+)
 LIMIT = click.option(
     "--limit",
     type=click.IntRange(min=1),
@@ -83,7 +99,7 @@ LIMIT = click.option(
     help="At most so many, the newest first.",
 )
 _STATES = click.option("--state", "states", type=STATE, multiple=True, help="In this state. Repeatable.")
-_OPTIONS = (_STATES, ENDPOINTS, EVENT, TYPE, CAUSES, SINCE, UNTIL)
+_OPTIONS = (FILTER_LINE, _STATES, ENDPOINTS, EVENT, TYPE, CAUSES, SINCE, UNTIL)
 
 
 def delivery_options(command: Callable[..., R]) -> Callable[..., R]:
@@ -99,6 +115,7 @@ def delivery_options(command: Callable[..., R]) -> Callable[..., R]:
             causes=tuple(dict.fromkeys(kwargs.pop("causes"))),
             since_ms=kwargs.pop("since_ms"),
             until_ms=kwargs.pop("until_ms"),
+            query=kwargs.pop("query"),
         )
         return command(*args, flags=flags, **kwargs)
 

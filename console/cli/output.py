@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from console.config import APP
+from console.domain.errors import QueryError
 
 _COLOURS = {"strong": "1", "muted": "2", "ok": "32", "warning": "33", "error": "31", "accent": "36"}
 
@@ -20,6 +21,20 @@ def clean(text: str) -> str:
     from console.ui.format import inline
 
     return inline(text)
+
+
+def pointed_at(problem: QueryError) -> tuple[str, str]:
+    """The filter, and a line with carets under what is wrong in it."""
+    before, wrong = problem.text[: problem.start], problem.text[problem.start : problem.end]
+    return f"  {problem.text}", f"  {' ' * _cells(before)}{'^' * max(1, _cells(wrong))}"
+
+
+def _cells(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(clean(text))
 
 
 def coloured() -> bool:

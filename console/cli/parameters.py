@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -16,6 +15,7 @@ from console.domain.errors import ConsoleError, InvalidInputError
 from console.domain.event import check_event_type
 from console.domain.ids import check_event_id, parse_number
 from console.domain.matching import check_pattern
+from console.domain.moment import parse_point
 from console.domain.outcome import Cause
 from console.domain.policy import check_header, parse_rate_limit
 from console.domain.retry import parse_duration_s, parse_schedule_s
@@ -78,26 +78,40 @@ class EndpointReference(Checked):
 
 
 class Moment(_ParamType):
-    """Epoch ms from a duration ago (`2h`) or an ISO 8601 time (`2026-01-31T14:02Z`; without a zone: local time)."""
+    """Epoch ms from a duration ago (`2h`), a time of the day (`14:02`: the last time it was so late) or an ISO 8601
+    time (`2026-01-31T14:02Z`; without a zone: local time)."""
 
     name = "when"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, int):
             return value
-        try:
-            moment = datetime.fromisoformat(value)
-            return int(moment.astimezone(UTC).timestamp() * 1000)
-        except (ValueError, OverflowError, OSError):
-            pass
-        try:
-            ago_ms = round(parse_duration_s(value) * 1000)
-        except InvalidInputError:
-            self.fail(
-                f"{value!r} is neither a duration ago (30m, 2h, 1d) nor an ISO time (2026-01-31T14:02)", param, ctx
-            )
         assert ctx is not None
-        return max(0, invocation_of(ctx).clock.now_ms() - ago_ms)
+        try:
+            return parse_point(value, invocation_of(ctx).clock.now_ms())
+        except InvalidInputError as error:
+            self.fail(str(error), param, ctx)
+
+
+class FilterLine(_ParamType):
+    """A line of the filter language, read. Raises QueryError, which says its place."""
+
+    name = "filter"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        # Only who filters pays for it.
+        from console.domain.query import parse_query
+
+        assert ctx is not None
+        invocation = invocation_of(ctx)
+        saved: dict[str, str] = {}
+        if "@" in value:
+            from console.saved_filters import SavedFilters
+
+            saved = SavedFilters(invocation.environ).read()
+        return parse_query(value, now_ms=invocation.clock.now_ms(), saved=saved)
 
 
 def _as_it_is(text: str) -> str:
@@ -152,6 +166,7 @@ ENDPOINT = EndpointReference()
 STATE = Words(DeliveryState)
 CAUSE = Words(Cause)
 MOMENT = Moment()
+FILTER = FilterLine()
 TEXT = Checked("text", _as_it_is)
 URL = Checked("url", check_url)
 NAME = Checked("name", check_name)

@@ -7,7 +7,7 @@ import click
 
 from console.cli.attempts import FAILED
 from console.cli.commands import ConsoleCommand
-from console.cli.filters import CAUSES, ENDPOINTS, SINCE, TYPE, endpoint_ids
+from console.cli.filters import CAUSES, ENDPOINTS, FILTER_LINE, SINCE, TYPE, endpoint_ids, names_of
 from console.cli.invocation import Invocation, pass_invocation
 from console.cli.output import emit, flush, say
 from console.cli.records import ATTEMPT_FIELDS, attempt_record
@@ -16,6 +16,8 @@ from console.domain.errors import UnknownReferenceError
 from console.domain.filters import AttemptFilter, AttemptPage
 from console.domain.ids import AttemptId
 from console.domain.outcome import Cause
+from console.domain.query import Query
+from console.domain.query_rows import attempt_matches, while_open
 from console.store import Store
 
 LOOK_S = 0.1
@@ -31,22 +33,19 @@ class Follower:
     and looked at again.
 
     Args:
-        where: of which attempts; whether they failed and why is decided when they end.
+        where: of which attempts; what depends on how they end is decided when they have.
         from_start: begin with all that match and have ended already; else with what ends from now on.
     """
 
-    def __init__(
-        self, store: Store, where: AttemptFilter, *, failed: bool, causes: frozenset[Cause], from_start: bool
-    ) -> None:
-        self._store, self._where = store, where
-        self._failed, self._causes = failed, causes
+    def __init__(self, store: Store, where: AttemptFilter, *, from_start: bool) -> None:
+        self._store, self._wants, self._where = store, where, while_open(where)
         self._version = -1
         self._open: set[AttemptId] = set()
         self._after = AttemptId(0)
         if not from_start:
             newest = store.attempts(AttemptFilter(), AttemptPage(limit=1))
             self._after = newest[-1].id if newest else AttemptId(0)
-            recent = store.attempts(where, AttemptPage(limit=_LOOK_BACK))
+            recent = store.attempts(self._where, AttemptPage(limit=_LOOK_BACK))
             self._open = {a.id for a in recent if a.ended_at_ms is None and a.id <= self._after}
 
     def last(self, n: int) -> list[Attempt]:
@@ -97,9 +96,13 @@ class Follower:
         return ended
 
     def _wanted(self, attempt: Attempt) -> bool:
-        if attempt.ended_at_ms is None or (self._failed and attempt.cause is None):
+        if attempt.ended_at_ms is None or not attempt_matches(self._wants, attempt):
             return False
-        return not self._causes or attempt.cause in self._causes
+        if not self._wants.texts:
+            return True
+        said = AttemptFilter(delivery_id=attempt.delivery_id, texts=self._wants.texts)
+        just_it = AttemptPage(limit=1, before=AttemptId(attempt.id + 1))
+        return [found.id for found in self._store.attempts(said, just_it)] == [attempt.id]
 
 
 @click.command(
@@ -111,6 +114,7 @@ class Follower:
         "attempts tail --endpoint billing --since 10m --json",
     ),
 )
+@FILTER_LINE
 @ENDPOINTS
 @TYPE
 @CAUSES
@@ -120,6 +124,7 @@ class Follower:
 @pass_invocation
 def tail(
     invocation: Invocation,
+    query: Query | None,
     endpoints: tuple[str, ...],
     type_pattern: str | None,
     causes: tuple[Cause, ...],
@@ -134,8 +139,18 @@ def tail(
     if since_ms is not None and lines:
         raise click.UsageError("give either --since or -n, not both")
     with invocation.reading() as store:
-        where = AttemptFilter(endpoints=endpoint_ids(store, endpoints), type_pattern=type_pattern, since_ms=since_ms)
-        follower = Follower(store, where, failed=failed, causes=frozenset(causes), from_start=since_ms is not None)
+        where = AttemptFilter(
+            endpoints=endpoint_ids(store, endpoints),
+            type_pattern=type_pattern,
+            causes=causes,
+            failed_only=failed,
+            since_ms=since_ms,
+        )
+        if query is not None:
+            where = query.attempts(names_of(store), where)
+        if where.since_ms is not None and lines:
+            raise click.UsageError("give either since or -n, not both")
+        follower = Follower(store, where, from_start=where.since_ms is not None)
         for attempt in follower.last(lines) if lines else ():
             _print(invocation, attempt)
         while True:

@@ -21,6 +21,14 @@ class InvalidInputError(ConsoleError):
     """A value was refused whole; the message names the place."""
 
 
+class QueryError(InvalidInputError):
+    """A filter is wrong at one place: characters `start` up to `end` of `text`."""
+
+    def __init__(self, words: str, *, text: str, start: int, end: int) -> None:
+        super().__init__(words)
+        self.text, self.start, self.end = text, start, end
+
+
 class EngineRunningError(ConsoleError):
     """Another engine holds this store."""
 

@@ -13,12 +13,13 @@ from typing import TypeVar
 
 from console.domain import query_values as values
 from console.domain.delivery import DeliveryState
+from console.domain.errors import QueryError
 from console.domain.filters import AttemptFilter, DeliveryFilter, EventFilter
 from console.domain.ids import DeliveryId, EndpointId, EventId, check_event_id, parse_number
 from console.domain.moment import parse_point
 from console.domain.outcome import Cause
 from console.domain.query_format import format_query, rewritten
-from console.domain.query_text import KEYS, QueryError, Term, Value, expanded, lex, near
+from console.domain.query_text import KEYS, Term, Value, expanded, lex, near
 
 __all__ = ["Query", "QueryError", "format_query", "parse_query", "rewritten"]
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from console.domain.errors import InvalidInputError
+from console.domain.errors import InvalidInputError, QueryError
 
 KEYS: Mapping[str, str] = {
     "endpoint": "owed to these: a name or a part of it",
@@ -36,14 +36,6 @@ _ESCAPES = {"n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\"}
 _ESCAPED = re.compile(r'\\(?:u([0-9a-fA-F]{4})|U(000[0-9a-fA-F]{5}|0010[0-9a-fA-F]{4})|([nrt"\\]))')
 _SPACE = re.compile(r"\s*")
 _BARE = re.compile(r"[^\s,]*")
-
-
-class QueryError(InvalidInputError):
-    """A filter is wrong at one place: characters `start` up to `end` of `text`."""
-
-    def __init__(self, words: str, *, text: str, start: int, end: int) -> None:
-        super().__init__(words)
-        self.text, self.start, self.end = text, start, end
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from console.domain.endpoint import EndpointState
 from console.domain.errors import InvalidInputError
 from console.domain.filters import StatusRange
 from console.domain.ids import EndpointId, FailureGroupId
-from console.domain.matching import OPERATIONAL_PREFIX, check_pattern
+from console.domain.matching import check_pattern
 from console.domain.outcome import Cause
 from console.domain.query_text import Term, Value, near
 
@@ -152,7 +152,7 @@ def _covers(wide: str, narrow: str) -> bool:
     if wide == narrow:
         return True
     if wide == "*":
-        return not narrow.startswith(OPERATIONAL_PREFIX)
+        return True  # in lists it means every type
     return wide.endswith(".*") and narrow.startswith(wide[:-1])
 
 

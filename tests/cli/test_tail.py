@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -22,9 +23,11 @@ def follower(console: CommandLine, where: AttemptFilter = AttemptFilter(), **fla
     try:
         yield Follower(
             reading,
-            where,
-            failed=flags.get("failed", False),
-            causes=frozenset({Cause.HTTP_5XX}) if flags.get("cause") else frozenset(),
+            replace(
+                where,
+                failed_only=flags.get("failed", False),
+                causes=(Cause.HTTP_5XX,) if flags.get("cause") else (),
+            ),
             from_start=flags.get("from_start", False),
         )
     finally:
