@@ -23,9 +23,10 @@ if TYPE_CHECKING:  # who speaks of a store need not load all that stores speak o
     from console.domain.diagnosis import LogPin, StoreFacts
     from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
     from console.domain.event import Accepted, Event, EventRow, NewEvent
+    from console.domain.failure_group import FailureGroup, Heat
     from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
     from console.domain.handshake import Permission
-    from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, OperationId
+    from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, FailureGroupId, OperationId
     from console.domain.level import LastFailure, Level
     from console.domain.operation import BulkPlan, Operation, OperationKind, Outcomes
     from console.domain.outcome import Cause
@@ -559,7 +560,42 @@ class Levels(Protocol):
         ...
 
 
-class Store(Intake, Endpoints, Reading, Steering, EngineStore, Retaining, Alerting, Examining, Levels, Protocol):
+class Grouped(Protocol):
+    """Failures by what they have in common, and what charts show."""
+
+    def failure_groups(self, where: DeliveryFilter) -> list[FailureGroup]:
+        """Deliveries that are failed or retried now, by endpoint, cause, status and error; the largest group first.
+
+        What the filter says of endpoints, causes, statuses and groups costs nothing; anything else is looked at for
+        each of them. A million take some 40 ms without.
+        """
+        ...
+
+    def failure_groups_between(self, where: DeliveryFilter, *, since_s: int, until_s: int) -> list[FailureGroup]:
+        """As they were seen in [since, until), by minutes: `deliveries` counts attempts that failed in that time, and
+        `last_at_ms` ends the minute of the last. Heard of the filter: endpoints, causes, statuses and groups."""
+        ...
+
+    def group_series(
+        self, groups: Sequence[FailureGroupId], *, since_s: int, until_s: int
+    ) -> dict[FailureGroupId, dict[int, int]]:
+        """Attempts that failed of each group, by the second in which their minute starts; `since` is rounded down."""
+        ...
+
+    def heat(self, *, since_s: int, until_s: int, width_s: int, part_s: int) -> Heat:
+        """How attempts ended, by endpoint and parts of `part_s`, a multiple of the buckets' `width_s`."""
+        ...
+
+    def cause_series(
+        self, *, since_s: int, until_s: int, endpoint: EndpointId | None = None
+    ) -> dict[int, dict[Cause, int]]:
+        """Failed attempts by the second in which their minute starts, and cause; `since` is rounded down."""
+        ...
+
+
+class Store(
+    Intake, Endpoints, Reading, Steering, EngineStore, Retaining, Alerting, Examining, Levels, Grouped, Protocol
+):
     """The whole of it."""
 
     @property

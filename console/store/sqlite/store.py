@@ -9,6 +9,7 @@ from console.store.sqlite.engine import EngineQueries
 from console.store.sqlite.examining import ExaminingQueries
 from console.store.sqlite.explaining import ExplainingQueries
 from console.store.sqlite.following import FollowingQueries
+from console.store.sqlite.grouped import GroupedQueries
 from console.store.sqlite.levels import LevelQueries
 from console.store.sqlite.reading import ReadingQueries
 from console.store.sqlite.steering import SteeringQueries
@@ -23,6 +24,7 @@ class SqliteStore(
     ExaminingQueries,
     ExplainingQueries,
     FollowingQueries,
+    GroupedQueries,
     LevelQueries,
     BackingUpQueries,
 ):
