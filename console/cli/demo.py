@@ -50,10 +50,11 @@ def demo(
         raise click.UsageError("demo makes a store of its own: --keep-store PATH says where, and keeps it")
     if invocation.json and not headless:
         raise click.UsageError("--json needs --headless")
-    from console.cli.opening import check_terminal, show_console
+    from console.cli.opening import show_console
+    from console.ui.terminal import require_terminal
 
     if not headless:
-        check_terminal(invocation.environ)
+        require_terminal(invocation.environ)
     from console.demo.run import run_demo
 
     return run_demo(

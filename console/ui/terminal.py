@@ -54,11 +54,13 @@ def wants_no_colour(environ: Mapping[str, str]) -> bool:
 
 
 def require_terminal(environ: Mapping[str, str]) -> None:
-    """Raises ConsoleError when this is no terminal that can show screens."""
+    """Raises ConsoleError when this is no terminal that can show screens, nor a browser (see `console.ui.web`)."""
+    if environ.get("TEXTUAL_DRIVER"):
+        return
     for stream, name in ((sys.__stdin__, "input"), (sys.__stdout__, "output"), (sys.__stderr__, "error output")):
         if stream is None or stream.closed or not stream.isatty():
             raise ConsoleError(
-                f"the console needs a terminal, and its {name} is none: use status, stats or attempts tail"
+                f"the console needs a terminal, and its {name} is none: over SSH ssh -t, else use status or attempts tail"
             )
     term = environ.get("TERM", "")
     if term in ("", "dumb", "unknown"):

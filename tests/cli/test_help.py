@@ -40,10 +40,12 @@ EXPECTED = [
     "deliveries-show", "deliveries-skip", "deliveries-why", "demo", "endpoints", "endpoints-add", "endpoints-edit",
     "endpoints-list", "endpoints-pause", "endpoints-remove", "endpoints-resume", "endpoints-reveal-secret",
     "endpoints-rotate-secret",
-    "endpoints-show", "endpoints-test", "events", "events-list", "events-show", "operations", "operations-cancel",
+    "endpoints-show", "endpoints-test", "events", "events-list", "events-resend", "events-show", 
+    "filters", "filters-list", "filters-remove", "filters-save", "operations", "operations-cancel",
     "operations-list", "operations-show", "operations-undo", "operations-watch", "retention", "retention-edit",
     "retention-run", "retention-show", "secrets", "secrets-generate-key", "secrets-seal", "secrets-status",
     "secrets-unseal", "send", "serve", "stats", "status", "stop",
+    "web",
 ]  # fmt: skip
 
 

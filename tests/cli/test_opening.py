@@ -1,13 +1,10 @@
 """Opening the console: what must be there first, and the engine behind it."""
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
-from console.cli.opening import check_terminal
-from console.domain.errors import ConfigError
 from console.store import open_store
 from console.ui.session import Session
 from tests.cli.support import CommandLine
@@ -19,7 +16,9 @@ class Shown:
     def __init__(self) -> None:
         self.calls: list[tuple[Path, bool, str | None, str | None, bool]] = []
 
-    def __call__(self, session: Session, *, theme: str | None, notice: str | None, started_engine: bool) -> int:
+    def __call__(
+        self, session: Session, *, theme: str | None, notice: str | None, started_engine: bool, **_: object
+    ) -> int:
         self.calls.append((session.path, session.read_only, theme, notice, started_engine))
         return 0
 
@@ -30,7 +29,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Shown:
 
     shown = Shown()
     monkeypatch.setattr(console.ui.app, "run_console", shown)
-    monkeypatch.setattr("console.cli.opening.check_terminal", lambda _environ: None)
+    monkeypatch.setattr("console.cli.opening.require_terminal", lambda _environ: None)
     return shown
 
 
@@ -62,15 +61,3 @@ def test_an_engine_that_does_not_start_is_said_in_the_console(console: CommandLi
     assert shown.calls[0][3] is not None
     assert shown.calls[0][3].startswith("no engine: ")
     assert shown.calls[0][4] is False
-
-
-@pytest.mark.parametrize("term", [None, "", "dumb"])
-def test_a_terminal_is_needed(monkeypatch: pytest.MonkeyPatch, term: str | None) -> None:
-    environ = {} if term is None else {"TERM": term}
-    with pytest.raises(ConfigError, match="terminal on stdin"):
-        check_terminal({"TERM": "xterm"})
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
-    check_terminal({"TERM": "xterm"})
-    with pytest.raises(ConfigError, match="TERM"):
-        check_terminal(environ)
