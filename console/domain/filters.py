@@ -33,7 +33,7 @@ class DeliveryFilter:
     attempts_most: int | None = None
     """Requests made so far, both bounds included."""
     groups: tuple[FailureGroupId, ...] = ()
-    """The last failure is of one of these groups."""
+    """The last failure is of one of these groups, and it is still so: not of those delivered or cancelled since."""
     texts: tuple[str, ...] = ()
     """Each is in the payload, or in what came back at any attempt."""
     troubled: bool = False

@@ -21,7 +21,15 @@ LOCK_WAIT_S = 5.0
 ROWS_AT_ONCE = 64
 """Rows in one statement of `run_rows`; what is left over goes in halves, so that few statements are ever prepared."""
 
-_BUSY, _LOCKED, _NOMEM, _READONLY, _IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 5, 6, 7, 8, 10, 11, 13, 14, 26
+_BUSY, _LOCKED, _NOMEM, _READONLY, _INTERRUPT = 5, 6, 7, 8, 9
+_IOERR, _CORRUPT, _FULL, _CANTOPEN, _NOTADB = 10, 11, 13, 14, 26
+
+_OPCODES_BETWEEN_LOOKS = 1000
+"""At the clock, when there is a time to end at: less than a tenth of a millisecond."""
+
+
+class TimeUpError(StoreError):
+    """A statement was still at work when its time was up."""
 
 
 class Connection:
@@ -71,6 +79,7 @@ class Connection:
             self.run(f"PRAGMA {pragma}")
         if self.read_only:
             self.run("PRAGMA query_only=ON")
+        self._raw.create_function("says", 2, _says, deterministic=True)
 
     def run(self, sql: str, parameters: Sequence[object] = ()) -> int:
         """Execute one statement. Returns how many rows it changed."""
@@ -137,6 +146,16 @@ class Connection:
         finally:
             self._depth = 0
 
+    @contextmanager
+    def until(self, at_s: float) -> Iterator[None]:
+        """A statement that is at work past this time (monotonic) ends with TimeUpError."""
+        monotonic_s = self._clock.monotonic_s
+        self._raw.set_progress_handler(lambda: monotonic_s() >= at_s, _OPCODES_BETWEEN_LOOKS)
+        try:
+            yield
+        finally:
+            self._raw.set_progress_handler(None, 0)
+
     def interrupt(self) -> None:
         """From any thread: every statement from now on raises ReadInterruptedError, the one that runs too."""
         self._interrupted = True
@@ -164,6 +183,8 @@ class Connection:
                 code = getattr(error, "sqlite_errorcode", None)
                 if self._interrupted:
                     raise ReadInterruptedError(f"{self.path}: the read was interrupted") from None
+                if code == _INTERRUPT or str(error) == "interrupted":
+                    raise TimeUpError(f"{self.path}: the read took longer than it may") from None
                 if not _is_busy(error, code):
                     raise StoreError(describe_error(self.path, error)) from error
                 now = self._clock.monotonic_s()
@@ -172,6 +193,13 @@ class Connection:
                 if now >= deadline:
                     raise StoreBusyError(describe_error(self.path, error)) from error
                 time.sleep(self._random.uniform(0.001, 0.003))
+
+
+def _says(data: bytes | None, text: str) -> bool:
+    """The SQL function: see `console.domain.words`, which is loaded when somebody looks for a text."""
+    from console.domain.words import phrase_of
+
+    return data is not None and phrase_of(text).is_in(data)
 
 
 @lru_cache(maxsize=256)

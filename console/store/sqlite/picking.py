@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from console.domain.delivery import DeliveryState
-from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
+from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter, StatusRange
 from console.domain.ids import DeliveryId
 from console.domain.outcome import Cause
 from console.store.sqlite import filtering
 from console.store.sqlite.connection import Connection
 from console.store.sqlite.filtering import Conditions
+from console.store.sqlite.schema import TROUBLED
 from console.store.sqlite.times import Times
 
 COUNTED = 2_000
@@ -38,6 +39,14 @@ WITH RECURSIVE found (type) AS (
 ) SELECT type FROM found WHERE type GLOB ?
 """
 _EVENT_BEFORE = "SELECT event FROM deliveries WHERE id < ? ORDER BY id DESC LIMIT 1"
+_LEAST_STATUS = """SELECT min({status}) FROM {table} INDEXED BY {table}_status
+  WHERE {cause} IS NOT NULL AND {status} IS NOT NULL AND {status} {beyond}"""
+_STATUSES = f"""
+WITH RECURSIVE found (at) AS (
+  {_LEAST_STATUS.replace("{beyond}", ">= ?")} UNION ALL
+  SELECT ({_LEAST_STATUS.replace("{beyond}", "> found.at")}) FROM found WHERE found.at <= ?
+) SELECT at FROM found WHERE at <= ?
+"""
 _TYPE = "SELECT ?1 WHERE EXISTS (SELECT 1 FROM events WHERE type = ?1)"
 
 # The newest of each stream come first: a page has rows of at most as many streams as it has rows, and none older than
@@ -106,7 +115,8 @@ class Picking:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Several reads of one moment; inside a transaction, nothing of its own."""
-        if self._connection.raw.in_transaction:
+        raw = self._connection.raw
+        if raw.in_transaction:
             yield
             return
         self._connection.run("BEGIN")
@@ -114,30 +124,40 @@ class Picking:
             yield
         finally:
             # Past an interrupt too: a snapshot left open would pin the write-ahead log.
-            if self._connection.raw.in_transaction:
-                self._connection.raw.execute("COMMIT")
+            raw.execute("ROLLBACK")
 
     # Deliveries
 
     def deliveries(self, where: DeliveryFilter, *, limit: int | None, before: DeliveryId | None) -> Pick | None:
         """None: nothing matches. Without a limit, all that match."""
-        stream = self._delivery_stream(where, before, whole=limit is None)
-        if stream is None:
+        size, stream = self.delivery_stream(where, before, whole=limit is None)
+        if not size:
             return None
         c = filtering.of_deliveries(_beside(where, stream))
         times = Times(self._connection, "deliveries", "id", "created_at")
         _within(c, "deliveries.id", times, where, before=before)
         return _pick(stream, "deliveries", c, limit=_ALL if limit is None else limit)
 
-    def _delivery_stream(self, where: DeliveryFilter, before: DeliveryId | None, *, whole: bool) -> Stream | None:
-        """`whole`: every row of it will be walked, so that what was not counted to the end is the last choice."""
+    def delivery_stream(self, where: DeliveryFilter, before: DeliveryId | None, *, whole: bool) -> tuple[int, Stream]:
+        """The stream with the fewest rows, and how many those are, as far as it was counted; 0: nothing matches.
+
+        Args:
+            whole: every row of it will be walked, so that what was not counted to the end is the last choice.
+        """
         if where.ids or where.event_id is not None:
-            return Stream("deliveries")
+            return 1, Stream("deliveries")
         counts = self.by_endpoint_and_state(where)
-        if not sum(counts.values()):
-            return None
-        streams = [(sum(counts.values()), _by_state(where, counts))]
-        if causes := where.causes or (tuple(Cause) if where.troubled and where.endpoints else ()):
+        total = sum(counts.values())
+        streams = [(total, _by_state(where, counts))]
+        if not total:
+            return streams[0]
+        if where.groups:
+            keys: list[tuple[object, object]] = [(group, None) for group in dict.fromkeys(where.groups)]
+            streams.append((self._count(_DELIVERIES_BY_GROUP, keys), replace(_DELIVERIES_BY_GROUP, keys=keys)))
+        if filtering.failures_only(where.statuses):
+            keys = self._statuses("deliveries", "last_status", "last_cause", where.statuses)
+            streams.append((self._count(_DELIVERIES_BY_STATUS, keys), replace(_DELIVERIES_BY_STATUS, keys=keys)))
+        if causes := _causes_looked_for(where):
             keys = _cause_keys(causes, counts if where.endpoints else None)
             stream = _DELIVERIES_BY_CAUSE if keys[0][1] is None else _DELIVERIES_BY_ENDPOINT_AND_CAUSE
             streams.append((self._count(stream, keys), replace(stream, keys=keys)))
@@ -146,8 +166,7 @@ class Picking:
             keyed = f"events.type = a AND {self._events_of(where, before)}"
             events = Stream("events INDEXED BY events_type", keyed=keyed)
             streams.append((self._count(events, keys), replace(_DELIVERIES_BY_TYPE, keyed=keyed, keys=keys)))
-        size, best = min(streams, key=lambda sized: sized[0] if sized[0] != MANY or not whole else sized[0] * MANY)
-        return best if size else None
+        return min(streams, key=lambda sized: sized[0] if sized[0] != MANY or not whole else sized[0] * MANY)
 
     def _events_of(self, where: DeliveryFilter, before: DeliveryId | None) -> str:
         """Bounds of the events whose deliveries come into question."""
@@ -165,7 +184,7 @@ class Picking:
         c = Conditions()
         c.endpoints("endpoint", where.endpoints)
         states = set(where.states or _STATES)
-        if where.troubled:
+        if where.troubled or where.groups:
             states &= {DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.FAILED}
         return {
             (endpoint, state): count
@@ -193,7 +212,7 @@ class Picking:
                 stream = Stream("attempts NOT INDEXED")
                 c.add(_ATTEMPTS_OF_TYPES, json.dumps(types))
                 where = replace(where, type_pattern=None)
-        _extend(c, filtering.of_attempts(where if stream.keys is None else _attempts_beside(where)))
+        _extend(c, filtering.of_attempts(where if stream.keys is None else _attempts_beside(where, stream)))
         times = Times(self._connection, "attempts", "id", "started_at")
         _within(c, "attempts.id", times, where, before=page.before, after=page.after)
         return _pick(stream, "attempts", c, limit=page.limit, ascending=page.after is not None)
@@ -202,6 +221,10 @@ class Picking:
         if where.delivery_id is not None or where.event_id is not None:
             return Stream("attempts")
         causes = where.causes or (tuple(Cause) if where.failed_only else ())
+        if filtering.failures_only(where.statuses):
+            if not where.endpoints and not where.causes:
+                return replace(_ATTEMPTS_BY_STATUS, keys=self._statuses("attempts", "status", "cause", where.statuses))
+            causes = where.causes or filtering.causes_of(where.statuses)
         if where.endpoints:
             c = Conditions()
             c.endpoints("seq", where.endpoints)
@@ -223,12 +246,14 @@ class Picking:
     def events(self, where: EventFilter, *, limit: int, before_seq: int | None) -> Pick | None:
         """None: nothing matches."""
         stream = Stream("events NOT INDEXED", id="seq", order="seq {0}")
-        if where.type_pattern is not None:
+        if where.event_id is not None:
+            stream = Stream("events", id="seq", order="seq {0}")
+        elif where.type_pattern is not None:
             keys = [(type_, None) for type_ in self._types(where.type_pattern)]
             if not keys:
                 return None
             stream = replace(stream, source="events INDEXED BY events_type", keyed="type = a", keys=keys)
-        c = filtering.of_events(replace(where, type_pattern=None))
+        c = filtering.of_events(where if stream.keys is None else replace(where, type_pattern=None))
         times = Times(self._connection, "events", "seq", "accepted_at")
         _within(c, "events.seq", times, where, before=before_seq)
         return _pick(stream, "events", c, limit=limit)
@@ -239,6 +264,14 @@ class Picking:
         """The types there are that match, found by leaps along their index."""
         sql = _TYPES if any(c in pattern for c in "*?[") else _TYPE
         return [type_ for (type_,) in self._connection.rows(sql, (pattern,))]
+
+    def _statuses(
+        self, table: str, status: str, cause: str, ranges: tuple[StatusRange, ...]
+    ) -> list[tuple[object, object]]:
+        """The statuses of failures there are in these ranges, as keys: found by leaps along their index."""
+        sql = _STATUSES.replace("{table}", table).replace("{status}", status).replace("{cause}", cause)
+        found = {at for each in ranges for (at,) in self._connection.rows(sql, (each.low, each.high, each.high))}
+        return [(at, None) for at in sorted(found)]
 
     def _count(self, stream: Stream, keys: Sequence[tuple[object, object]]) -> int:
         """How many rows stand under the keys; MANY when they are COUNTED or more."""
@@ -261,6 +294,13 @@ _DELIVERIES_BY_ENDPOINT_AND_CAUSE = Stream(
     "deliveries INDEXED BY deliveries_endpoint_cause",
     keyed="endpoint = b AND last_cause = a AND last_cause IS NOT NULL",
 )
+_DELIVERIES_BY_STATUS = Stream(
+    "deliveries INDEXED BY deliveries_status",
+    keyed="last_status = a AND last_cause IS NOT NULL AND last_status IS NOT NULL",
+)
+_DELIVERIES_BY_GROUP = Stream(
+    "deliveries INDEXED BY deliveries_group", keyed=f"failure_group = a AND failure_group IS NOT NULL AND {TROUBLED}"
+)
 # Deliveries of a later event come later: they are made with it.
 _DELIVERIES_BY_TYPE = Stream(
     "events INDEXED BY events_type CROSS JOIN deliveries INDEXED BY deliveries_event ON deliveries.event = events.seq",
@@ -273,6 +313,9 @@ _ATTEMPTS_BY_CAUSE = Stream("attempts INDEXED BY attempts_cause", keyed="cause =
 _ATTEMPTS_BY_ENDPOINT_AND_CAUSE = Stream(
     "attempts INDEXED BY attempts_endpoint_cause", keyed="endpoint = b AND cause = a AND cause IS NOT NULL"
 )
+_ATTEMPTS_BY_STATUS = Stream(
+    "attempts INDEXED BY attempts_status", keyed="status = a AND cause IS NOT NULL AND status IS NOT NULL"
+)
 _ATTEMPTS_OF_TYPES = """
 attempts.id IN (SELECT a.id FROM json_each(?) t CROSS JOIN events e INDEXED BY events_type ON e.type = t.value
   CROSS JOIN deliveries d ON d.event = e.seq CROSS JOIN attempts a ON a.delivery = d.id)
@@ -281,7 +324,7 @@ attempts.id IN (SELECT a.id FROM json_each(?) t CROSS JOIN events e INDEXED BY e
 
 def _by_state(where: DeliveryFilter, counts: dict[tuple[int, str], int]) -> Stream:
     if not where.endpoints:
-        if where.troubled or where.states == (DeliveryState.FAILED,):
+        if where.troubled or where.groups or where.states == (DeliveryState.FAILED,):
             return Stream("deliveries INDEXED BY deliveries_troubled")
         if not where.states:
             return Stream("deliveries NOT INDEXED")
@@ -292,6 +335,10 @@ def _beside(where: DeliveryFilter, stream: Stream) -> DeliveryFilter:
     """What is left to look at when the stream's keys have seen to the rest."""
     if stream.keys is not None and "endpoint_state" in stream.source:
         return replace(where, endpoints=(), states=(), troubled=where.troubled)
+    if stream.keys is not None and "deliveries_status" in stream.source:
+        return replace(where, statuses=())
+    if stream.keys is not None and "deliveries_group" in stream.source:
+        return replace(where, groups=())
     if stream.keys is not None and "cause" in stream.source:
         return replace(where, causes=(), endpoints=() if "endpoint" in stream.source else where.endpoints)
     if stream.keys is not None:
@@ -299,8 +346,18 @@ def _beside(where: DeliveryFilter, stream: Stream) -> DeliveryFilter:
     return where
 
 
-def _attempts_beside(where: AttemptFilter) -> AttemptFilter:
+def _attempts_beside(where: AttemptFilter, stream: Stream) -> AttemptFilter:
+    if "attempts_status" in stream.source:
+        return replace(where, statuses=(), failed_only=False)
     return replace(where, endpoints=(), causes=(), failed_only=False)
+
+
+def _causes_looked_for(where: DeliveryFilter) -> tuple[Cause, ...]:
+    if where.causes:
+        return where.causes
+    if where.endpoints and filtering.failures_only(where.statuses):
+        return filtering.causes_of(where.statuses)
+    return tuple(Cause) if where.troubled and where.endpoints else ()
 
 
 def _cause_keys(causes: Sequence[Cause], counts: dict[tuple[int, str], int] | None) -> list[tuple[object, object]]:
