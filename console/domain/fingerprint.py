@@ -4,8 +4,6 @@ import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from hashlib import blake2b
-from html import unescape
 
 HEAD_BYTES = 2048
 """How much of a body is looked at: what says what went wrong is at its beginning."""
@@ -53,6 +51,8 @@ def _fingerprint(head: bytes, detail: str) -> Fingerprint:
         # `HTTP 503` says nothing that the status does not.
         words = NO_TEXT if _STATUS_ALONE.fullmatch(detail) else steady(detail) or NO_TEXT
     folded = words.casefold().rstrip(" .!").encode("utf-8", "replace")
+    from hashlib import blake2b  # loads OpenSSL, which whoever only reads does not need
+
     key = int.from_bytes(blake2b(folded, digest_size=8).digest()) >> 1
     return Fingerprint(key=max(key, OTHERS + 1), words=words)
 
@@ -165,6 +165,8 @@ _NO_TEXT_PARTS = re.compile(
 
 
 def _of_markup(text: str) -> str:
+    from html import unescape  # loads 2,200 names
+
     for pattern in (_TITLE, _FAULT, _HEADING):
         found = pattern.search(text)
         if found is not None and found[1].strip():

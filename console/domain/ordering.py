@@ -9,7 +9,6 @@ Outside of any line stand test events, and what was delivered before and is sent
 """
 
 import json
-from hashlib import sha256
 from typing import Any
 
 from console.domain.policy import DeliveryPolicy, Ordering
@@ -51,5 +50,7 @@ def order_key(payload: Any, path: Path) -> str:
         else json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     )
     if len(key) > _LONGEST or not key.isprintable():
+        from hashlib import sha256  # loads OpenSSL, for what is rare
+
         return "sha256:" + sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
     return key

@@ -6,7 +6,6 @@ another endpoint, or to another field, does not open.
 
 import base64
 import binascii
-import hashlib
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -127,6 +126,8 @@ NO_KEYS = Keyring()
 
 
 def _key_id(key: bytes) -> str:
+    import hashlib  # loads OpenSSL, which whoever has no keys does not need
+
     return hashlib.sha256(b"webhook-console key id\0" + key).hexdigest()[:8]
 
 

@@ -1,13 +1,15 @@
 """Where everything is kept. The only place that knows SQL; the rest of the product sees `protocol.Store`."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from console.store.protocol import Store
+if TYPE_CHECKING:
+    from console.store.protocol import Store
 
-__all__ = ["Store", "open_store"]
+__all__ = ["Store", "check_store", "open_store"]
 
 
-def open_store(path: Path, *, read_only: bool = False, create: bool = True, any_thread: bool = False) -> Store:
+def open_store(path: Path, *, read_only: bool = False, create: bool = True, any_thread: bool = False) -> "Store":
     """Open the store at `path` for the calling thread, making or migrating it first when that is needed.
 
     Args:
@@ -22,3 +24,19 @@ def open_store(path: Path, *, read_only: bool = False, create: bool = True, any_
     from console.store.sqlite.opening import open_sqlite_store
 
     return open_sqlite_store(path, read_only=read_only, create=create, any_thread=any_thread)
+
+
+def check_store(path: Path, *, read_only: bool = False, create: bool = True) -> None:
+    """Do all that `open_store` does, and keep nothing open. Raises StoreError as that does."""
+    from console.store.sqlite.opening import make_ready
+
+    make_ready(path, read_only=read_only, create=create)
+
+
+def __getattr__(name: str) -> Any:
+    # Only who looks at the protocol while it runs needs it loaded.
+    if name == "Store":
+        from console.store.protocol import Store
+
+        return Store
+    raise AttributeError(name)

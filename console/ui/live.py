@@ -1,11 +1,14 @@
 """The live feed: a thread that reads the store as it changes, and hands frozen values to the screens."""
 
+from __future__ import annotations
+
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.domain.alerts import Alert
 from console.domain.clock import Clock
@@ -16,7 +19,10 @@ from console.domain.filters import AttemptFilter, AttemptPage
 from console.domain.ids import AttemptId, EndpointId
 from console.domain.rates import Bucket, Window, total_of
 from console.domain.status import EngineStatus, Gauge
-from console.store import Store, open_store
+from console.store import open_store
+
+if TYPE_CHECKING:
+    from console.store import Store
 
 LOOK_EVERY_S = 0.1
 """How often the store is asked whether it changed."""
@@ -271,7 +277,7 @@ class LiveFeed(threading.Thread):
             self._changed()
 
 
-def _close(reader: "_Reader | None") -> None:
+def _close(reader: _Reader | None) -> None:
     if reader is not None:
         with suppress(ConsoleError):  # it was unreadable already, which has been said
             reader.store.close()

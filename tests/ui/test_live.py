@@ -13,6 +13,7 @@ from console.domain.outcome import Cause
 from console.domain.rates import WINDOWS
 from console.domain.work import ClaimOrder
 from console.store import Store
+from console.store.sqlite.reading import ReadingQueries
 from console.ui.live import BUSY_ABOVE, TAIL_PAGE, LiveFeed, Snapshot, _Reader, _Wish, read_rates
 from console.ui.widgets.attempt_tail import KEPT, Folded, TailModel
 from tests.factories import add_endpoint, attempt_all, delivered, failed, make_completed, make_event, start_engine
@@ -109,14 +110,14 @@ def test_of_a_burst_the_newest_are_read_and_the_rest_is_counted(
 def test_tells_once_until_it_is_taken(store: Store, store_path: Path, clock: MovableClock) -> None:
     listener = Listener(store_path, clock)
     reads = threading.Semaphore(0)
-    read = store.__class__.engine_status
+    read = ReadingQueries.engine_status
 
     def counting(self: Any) -> Any:
         reads.release()
         return read(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(store.__class__, "engine_status", counting)
+        patch.setattr(ReadingQueries, "engine_status", counting)
         listener.feed.start()
         for seed in range(3):
             add_endpoint(store, name=f"e{seed}", now_ms=clock.now_ms())

@@ -17,18 +17,16 @@ from console.domain.alerts import (
     Breach,
     payload_of,
 )
-from console.domain.endpoint import EndpointState
 from console.domain.errors import InvalidInputError, UnknownReferenceError
 from console.domain.event import NewEvent
-from console.domain.ids import EndpointId
 from console.domain.operation import OperationKind
 from console.domain.rates import MINUTE, SECOND
 from console.store.sqlite.connection import Row
+from console.store.sqlite.firing import FIRING, RULE_COLUMNS, FiringQueries, alert_of, rule_of
 from console.store.sqlite.intake import IntakeQueries
 
-_RULE_COLUMNS = "r.id, r.kind, p.id, p.name, r.threshold, r.window_s, r.least, r.for_s, r.muted_until"
-_RULES = f"SELECT {_RULE_COLUMNS} FROM alert_rules r LEFT JOIN endpoints p ON p.seq = r.endpoint ORDER BY r.id"
-_RULE = f"SELECT {_RULE_COLUMNS} FROM alert_rules r LEFT JOIN endpoints p ON p.seq = r.endpoint WHERE r.id = ?"
+_RULES = f"SELECT {RULE_COLUMNS} FROM alert_rules r LEFT JOIN endpoints p ON p.seq = r.endpoint ORDER BY r.id"
+_RULE = f"SELECT {RULE_COLUMNS} FROM alert_rules r LEFT JOIN endpoints p ON p.seq = r.endpoint WHERE r.id = ?"
 _ENDPOINT_SEQ = "SELECT seq FROM endpoints WHERE id = ? AND removed_at IS NULL"
 _INSERT = """
 INSERT INTO alert_rules (kind, endpoint, threshold, window_s, least, for_s) VALUES (?, ?, ?, ?, ?, ?) RETURNING id
@@ -38,12 +36,6 @@ UPDATE alert_rules SET kind = ?, endpoint = ?, threshold = ?, window_s = ?, leas
 """
 _REMOVE = "DELETE FROM alert_rules WHERE id = ?"
 _MUTE = "UPDATE alert_rules SET muted_until = ? WHERE id = ?"
-_FIRING = f"""
-SELECT {_RULE_COLUMNS}, e.id, e.name, e.state, s.value, s.since, s.fired_at FROM alert_states s
-JOIN alert_rules r ON r.id = s.rule LEFT JOIN endpoints p ON p.seq = r.endpoint
-LEFT JOIN endpoints e ON e.seq = s.endpoint
-WHERE {{where}} ORDER BY s.fired_at, s.rule, s.endpoint
-"""
 _FIRE = """
 INSERT INTO alert_states (rule, endpoint, value, since, fired_at) SELECT id, ?, ?, ?, ? FROM alert_rules WHERE id = ?
 ON CONFLICT DO NOTHING
@@ -81,15 +73,15 @@ GROUP BY seq HAVING sum(r.ok + r.failed) >= ? AND sum(r.failed) >= ? * sum(r.ok 
 _SECONDS_UP_TO_S = 120
 
 
-class AlertingQueries(IntakeQueries):
+class AlertingQueries(FiringQueries, IntakeQueries):
     def alert_rules(self) -> list[AlertRule]:
-        return [_rule_of(row) for row in self._connection.rows(_RULES)]
+        return [rule_of(row) for row in self._connection.rows(_RULES)]
 
     def alert_rule(self, rule_id: AlertRuleId) -> AlertRule:
         row = self._connection.row(_RULE, (rule_id,))
         if row is None:
             raise UnknownReferenceError(f"no alert rule {rule_id}: see `webhook-console alerts list`")
-        return _rule_of(row)
+        return rule_of(row)
 
     def add_alert_rule(self, spec: AlertSpec) -> AlertRule:
         spec.check()
@@ -116,10 +108,6 @@ class AlertingQueries(IntakeQueries):
         with self.transaction():
             self._connection.run(_MUTE, (until_ms, rule_id))
             return self.alert_rule(rule_id)
-
-    def alerts(self, now_ms: int | None = None) -> list[Alert]:
-        found = [_alert_of(row) for row in self._connection.rows(_FIRING.format(where="1"))]
-        return [alert for alert in found if now_ms is None or not alert.rule.muted(now_ms)]
 
     def measure_alerts(self, now_ms: int) -> AlertReading:
         rules = {rule.id: rule for rule in self.alert_rules()}
@@ -182,17 +170,17 @@ class AlertingQueries(IntakeQueries):
         return alert
 
     def _resolve(self, key: AlertKey, now_ms: int) -> Alert | None:
-        if not (rows := self._connection.rows(_FIRING.format(where="s.rule = ? AND s.endpoint = ?"), key)):
+        if not (rows := self._connection.rows(FIRING.format(where="s.rule = ? AND s.endpoint = ?"), key)):
             return None
         self._connection.run(_RESOLVE, key)
-        alert = _alert_of(rows[0])
+        alert = alert_of(rows[0])
         self._say(OperationKind.ALERT_RESOLVED, alert, now_ms, now_ms)
         return alert
 
     def _firing(self, key: AlertKey) -> Alert:
-        row = self._connection.row(_FIRING.format(where="s.rule = ? AND s.endpoint = ?"), key)
+        row = self._connection.row(FIRING.format(where="s.rule = ? AND s.endpoint = ?"), key)
         assert row is not None
-        return _alert_of(row)
+        return alert_of(row)
 
     def _say(self, kind: OperationKind, alert: Alert, now_ms: int, resolved_at_ms: int | None) -> None:
         """The operational event, and the row in the audit log."""
@@ -208,33 +196,3 @@ class AlertingQueries(IntakeQueries):
             if seq is None:
                 raise UnknownReferenceError(f"no endpoint {spec.endpoint}: it may have been removed")
         return spec.kind.value, seq, spec.threshold, spec.window_s, spec.least, spec.for_s
-
-
-def _rule_of(row: Row) -> AlertRule:
-    id_, kind, endpoint, name, threshold, window_s, least, for_s, muted_until = row
-    return AlertRule(
-        id=AlertRuleId(id_),
-        spec=AlertSpec(
-            kind=AlertKind(kind),
-            endpoint=None if endpoint is None else EndpointId(endpoint),
-            threshold=threshold,
-            window_s=window_s,
-            least=least,
-            for_s=for_s,
-        ),
-        endpoint_name=name,
-        muted_until_ms=muted_until,
-    )
-
-
-def _alert_of(row: Row) -> Alert:
-    *rule, endpoint, name, state, value, since, fired_at = row
-    return Alert(
-        rule=_rule_of(tuple(rule)),
-        endpoint_id=None if endpoint is None else EndpointId(endpoint),
-        endpoint_name=name,
-        endpoint_state=None if state is None else EndpointState(state),
-        value=value,
-        since_ms=since,
-        fired_at_ms=fired_at,
-    )

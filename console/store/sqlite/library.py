@@ -7,7 +7,6 @@ a store may be written at all.
 """
 
 import importlib
-import sqlite3 as standard
 from typing import TYPE_CHECKING
 
 FIRST_SAFE = (3, 51, 3)
@@ -22,11 +21,11 @@ def is_safe(version: tuple[int, ...]) -> bool:
 
 
 if TYPE_CHECKING:
-    sqlite3 = standard
+    import sqlite3 as sqlite3
 else:
     try:
         sqlite3 = importlib.import_module("pysqlite3.dbapi2")
     except ImportError:
-        sqlite3 = standard
+        sqlite3 = importlib.import_module("sqlite3")
 
 MAY_WRITE = is_safe(sqlite3.sqlite_version_info)

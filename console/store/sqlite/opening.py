@@ -3,17 +3,35 @@
 import os
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.domain.errors import StoreError
 from console.store.sqlite.connection import Connection
 from console.store.sqlite.library import MAY_WRITE, sqlite3
 from console.store.sqlite.schema import APPLICATION_ID, VERSION, migrations
-from console.store.sqlite.store import SqliteStore
+
+if TYPE_CHECKING:
+    from console.store.sqlite.store import SqliteStore
 
 
-def open_sqlite_store(path: Path, *, read_only: bool, create: bool, any_thread: bool = False) -> SqliteStore:
+def open_sqlite_store(path: Path, *, read_only: bool, create: bool, any_thread: bool = False) -> "SqliteStore":
     """See `console.store.open_store`."""
-    path = path.absolute()
+    connection = _connect(path.absolute(), read_only=read_only, create=create, any_thread=any_thread)
+    if read_only:
+        from console.store.sqlite.quick import QuickStore
+
+        return QuickStore(connection)
+    from console.store.sqlite.store import SqliteStore
+
+    return SqliteStore(connection)
+
+
+def make_ready(path: Path, *, read_only: bool, create: bool) -> None:
+    """See `console.store.check_store`."""
+    _connect(path.absolute(), read_only=read_only, create=create, any_thread=False).close()
+
+
+def _connect(path: Path, *, read_only: bool, create: bool, any_thread: bool) -> Connection:
     if not read_only and not MAY_WRITE:
         raise StoreError(
             f"{path}: SQLite {sqlite3.sqlite_version} can lose committed writes and is only used for reading: "
@@ -31,7 +49,7 @@ def open_sqlite_store(path: Path, *, read_only: bool, create: bool, any_thread: 
         if not read_only:
             _bring_up_to_date(connection)
         connection.prepare()
-        return SqliteStore(connection)
+        return connection
     except BaseException:
         connection.close()
         raise
