@@ -60,7 +60,7 @@ def require_terminal(environ: Mapping[str, str]) -> None:
     for stream, name in ((sys.__stdin__, "input"), (sys.__stdout__, "output"), (sys.__stderr__, "error output")):
         if stream is None or stream.closed or not stream.isatty():
             raise ConsoleError(
-                f"the console needs a terminal, and its {name} is none: over SSH ssh -t, else use status or attempts tail"
+                f"the console needs a terminal, and its {name} is none: over SSH use ssh -t, else try status"
             )
     term = environ.get("TERM", "")
     if term in ("", "dumb", "unknown"):
