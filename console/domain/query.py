@@ -19,14 +19,13 @@ from console.domain.ids import DeliveryId, EndpointId, EventId, check_event_id, 
 from console.domain.moment import parse_point
 from console.domain.outcome import Cause
 from console.domain.query_format import format_query, rewritten
-from console.domain.query_text import KEYS, Term, Value, expanded, lex, near
+from console.domain.query_text import KEYS, NEGATABLE, Term, Value, expanded, lex, near
 
 __all__ = ["Query", "QueryError", "format_query", "parse_query", "rewritten"]
 
 T = TypeVar("T")
 Names = Mapping[EndpointId, str]
 
-_NEGATABLE = ("endpoint", "cause", "state", "status")
 _ANY_STATE = tuple(DeliveryState)
 _ENDED = (DeliveryState.DELIVERED, DeliveryState.FAILED)
 _FAILED = (DeliveryState.FAILED,)
@@ -115,8 +114,8 @@ def parse_query(text: str, *, now_ms: int, saved: Mapping[str, str] | None = Non
 
 def _check_shape(term: Term, now_ms: int) -> None:
     """What can be said of a term before it is known of which list it is, and which endpoints there are."""
-    if term.negated and term.key and term.key not in _NEGATABLE:
-        raise term.wrong(f"-{term.key}: cannot be answered: only {', '.join(_NEGATABLE)} can be negated")
+    if term.negated and term.key and term.key not in NEGATABLE:
+        raise term.wrong(f"-{term.key}: cannot be answered: only {', '.join(NEGATABLE)} can be negated")
     match term.key:
         case "state":
             for value in term.values:
@@ -138,8 +137,8 @@ class _Narrowing:
         if key not in self._kind.keys:
             allowed = ", ".join(f"{known}:" for known in self._kind.keys)
             raise term.wrong(f"{self._kind.name} have no {key}: there are {allowed}")
-        if term.negated and key not in _NEGATABLE:
-            raise term.wrong(f"-{key}: cannot be answered: only {', '.join(_NEGATABLE)} can be negated")
+        if term.negated and key not in NEGATABLE:
+            raise term.wrong(f"-{key}: cannot be answered: only {', '.join(NEGATABLE)} can be negated")
         term = replace(term, key=key) if term.key else _spelt_out(replace(term, key=key))
         narrowed: DeliveryFilter = getattr(self, f"_{key}")(where, term)
         return narrowed

@@ -26,6 +26,9 @@ KEYS: Mapping[str, str] = {
 }
 """The filters there are, with a hint for each, in the order in which they are written out."""
 
+NEGATABLE = ("endpoint", "cause", "state", "status")
+"""The keys before which a `-` may stand."""
+
 MOST_TERMS = 200
 """A filter that is longer was not meant."""
 
