@@ -209,20 +209,20 @@ def header_field(number: int) -> Field:
 
 
 def _part_field(group: str, part: Part) -> Field:
-    return Field(key=part.field, label=part.flag, group=group, help=f"{part.help}  {part.form}")
+    return Field(key=part.field, label=part.flag, group=group, help=f"{part.help} Written as {part.form}.")
 
 
 def placeholder(base: Base, key: str) -> str:
     """What an empty field means."""
     match key:
         case "url":
-            return "https://example.com/hooks"
+            return "for example https://example.com/hooks"
         case "name":
-            return "made from the URL's host"
+            return "default: the URL's host"
         case "types":
-            return "* (all)"
+            return "default: * (all)"
         case "secret":
-            return "made, and shown once"
+            return "default: one is made, and shown once"
         case "basic" | "bearer":
             return _authorization_placeholder(base, key)
         case _ if key.startswith(HEADER):
@@ -231,7 +231,7 @@ def placeholder(base: Base, key: str) -> str:
     value = getattr(base.policy, key)
     if key in base.own and is_hidden(key, value):
         return f"kept: {part.show(value)}"
-    return part.show(getattr(base.defaults, key))
+    return f"default: {part.show(getattr(base.defaults, key))}"
 
 
 def _authorization_placeholder(base: Base, key: str) -> str:

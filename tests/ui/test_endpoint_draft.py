@@ -219,7 +219,7 @@ def test_the_defaults_have_no_url_and_fall_back_to_what_is_built_in() -> None:
     draft = start(base)
     assert not {"name", "url", "types", "secret"} & {field.key for field in fields_of(draft)}
     assert draft.text("timeout_s") == "9s"
-    assert placeholder(base, "timeout_s") == "15s"
+    assert placeholder(base, "timeout_s") == "default: 15s"
     reading = read(typed(base, timeout_s="", http2="off"))
     assert reading.policy == replace(BUILT_IN, http2=False)
     assert reading.words == ("defaults", "edit", "--timeout", "default", "--http2", "off")

@@ -2,18 +2,20 @@
 
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, assert_never
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from console.domain.delivery import Attempt
+from console.domain.endpoint import Endpoint
 from console.domain.ids import EndpointId
 from console.domain.status import Gauge
 from console.ui import format as fmt
 from console.ui.filter_words import holds, words_of
 from console.ui.live import Taken
+from console.ui.messages import MomentChanged
 from console.ui.screens.live_screen import LiveScreen
 from console.ui.widgets import attempt_tail, endpoint_table
 from console.ui.widgets.attempt_tail import AttemptTail, Folded
@@ -40,6 +42,7 @@ class HomeScreen(LiveScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("F", "failures", "Failures", id="home.failures"),
         Binding("slash", "filter", "Filter", id="home.filter"),
+        Binding("n", "new_endpoint", "New endpoint", id="home.new-endpoint"),
         Binding("z", "maximise", "Zoom", id="home.maximise"),
         Binding("s", "pause_view", "Pause view", id="home.pause-view"),
         Binding("escape,q", "back", "Back", id="home.back"),
@@ -116,7 +119,7 @@ class HomeScreen(LiveScreen):
             self._tail.follow = True
         elif not taken.attempts and not taken.skipped and self._read_once:
             return
-        added = model.take(taken.attempts, skipped=taken.skipped, now_ms=self.clock.now_ms())
+        added = model.take(taken.attempts, skipped=taken.skipped, now_ms=self.console.now_ms)
         if taken.snapshot is not None:
             self._read_once = True
             self._tail.empty = self._empty_tail()
@@ -135,7 +138,7 @@ class HomeScreen(LiveScreen):
         snapshot = self.console.snapshot
         if snapshot is None:
             return
-        rates, now_ms = snapshot.rates, self.clock.now_ms()
+        rates, now_ms = snapshot.rates, self.console.now_ms
         words, focus = words_of(self._filters["endpoints"]), self.console.focus_on
         rows = [
             make_row(
@@ -144,6 +147,8 @@ class HomeScreen(LiveScreen):
                 rates.by_endpoint.get(endpoint.id),
                 elapsed_s=rates.elapsed_s,
                 now_ms=now_ms,
+                counted=endpoint.id not in snapshot.uncounted,
+                state_known=endpoint.id not in snapshot.unknown_states,
             )
             for endpoint in snapshot.endpoints
             if (focus is None or endpoint.id == focus) and holds(words, endpoint.name, endpoint.url, endpoint.state)
@@ -170,7 +175,9 @@ class HomeScreen(LiveScreen):
             parts.append(f"{len(table.marks)} marked")
         self._title("endpoints", parts)
         state = "following" if tail.follow else "released"
-        if tail.new_count:
+        if self.console.moment is not None:
+            state = f"until {fmt.clock_time(self.console.now_ms)[:8]}"
+        elif tail.new_count:
             state = f"{fmt.exact(tail.new_count)} new · G resumes"
         parts = ["Attempts", state]
         if tail.model.folded:
@@ -184,6 +191,13 @@ class HomeScreen(LiveScreen):
         head, *rest = parts
         tail = "".join(f" · {part}" for part in rest)
         self.query_one(f"#{pane}-title", TextLine).line = Content.assemble((f" {head}", "bold"), tail)
+
+    def on_moment_changed(self, message: MomentChanged) -> None:
+        # A view that was paused in one moment says nothing of another.
+        self._paused_at_ms = None
+        self._held.clear()
+        self._held_skipped = 0
+        self.say_warning()
 
     # A paused view
 
@@ -286,7 +300,13 @@ class HomeScreen(LiveScreen):
         return narrowed or self._maximised
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self.can_go_back if action == "back" else super().check_action(action, parameters)
+        match action:
+            case "back":
+                return self.can_go_back
+            case "new_endpoint":
+                return not self.console.read_only
+            case _:
+                return super().check_action(action, parameters)
 
     def _focus_on(self, endpoint: EndpointId | None) -> None:
         self.console.look_at(focus=endpoint)
@@ -319,6 +339,33 @@ class HomeScreen(LiveScreen):
 
     def on_endpoint_table_pause_requested(self, event: EndpointTable.PauseRequested) -> None:
         self.run_worker(self._pause_or_resume(event.rows), group="pause", exclusive=True)
+
+    def action_new_endpoint(self) -> None:
+        from console.ui.endpoint_acts import add_endpoint
+
+        self.run_worker(add_endpoint(self.app), group="form", exclusive=True)
+
+    def on_endpoint_table_requested(self, event: EndpointTable.Requested) -> None:
+        endpoint = self.console.endpoint(event.row.id)
+        if endpoint is not None:
+            self.run_worker(self._do(event.what, endpoint), group="endpoint", exclusive=True)
+
+    async def _do(self, what: endpoint_table.Request, endpoint: Endpoint) -> None:
+        """What was asked for; each brings its own modules."""
+        from console.ui import endpoint_acts, steering
+
+        match what:
+            case "edit":
+                await endpoint_acts.edit_endpoint(self.app, endpoint)
+            case "test":
+                await steering.send_test_event(self.app, endpoint)
+            case "rotate":
+                await endpoint_acts.rotate(self.app, endpoint)
+            case "skip":
+                await endpoint_acts.skip_head(self.app, endpoint)
+            case _:
+                assert_never(what)
+        self.console.feed.look_now()
 
     async def _pause_or_resume(self, rows: tuple[EndpointRow, ...]) -> None:
         from console.ui.pausing import pause_or_resume

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -21,9 +21,11 @@ from console.ui.widgets.vocabulary import ENDPOINT_MARKS, Cell, StyleName, pace_
 EMPTY = "No endpoint yet. In another shell:\n\nwebhook-console endpoints add URL\n\nor try it out: webhook-console demo"
 LOADING = "reading the store …"
 
+Request = Literal["edit", "test", "rotate", "skip"]
+
 COLUMNS = (
     Column(key="name", title="ENDPOINT", width=16, flex=3, sortable=True, sort_letter="N"),
-    Column(key="state", title="STATE", width=10, sortable=True, sort_letter="S"),
+    Column(key="state", title="STATE", width=10, sortable=True),
     Column(key="rate", title="OK/S", width=5, align="right", sortable=True, descending_first=True),
     Column(key="errors", title="ERR%", width=5, align="right", sortable=True, sort_letter="E", descending_first=True),
     Column(key="p95", title="P95", width=5, align="right", sortable=True, descending_first=True),
@@ -45,15 +47,16 @@ class EndpointRow:
     id: EndpointId
     name: str
     url: str
-    state: EndpointState
+    state: EndpointState | None
+    """None: nobody knows, of a moment of the past."""
     reason: str | None
     per_second: float
     ok: int
     failed_attempts: int
     p95_ms: float | None
-    pending: int
+    pending: int | None
     in_flight: int
-    failed: int
+    failed: int | None
     failure: str | None
     failure_age: str
     failure_at_ms: int | None
@@ -68,21 +71,30 @@ class EndpointRow:
         return self.failed_attempts / attempts if attempts else -1.0
 
 
-def make_row(endpoint: Endpoint, gauge: Gauge, bucket: Bucket | None, *, elapsed_s: float, now_ms: int) -> EndpointRow:
-    """An endpoint as its row shows it."""
+def make_row(
+    endpoint: Endpoint,
+    gauge: Gauge,
+    bucket: Bucket | None,
+    *,
+    elapsed_s: float,
+    now_ms: int,
+    counted: bool = True,
+    state_known: bool = True,
+) -> EndpointRow:
+    """An endpoint as its row shows it. Not `counted`: nobody wrote down what was pending and failed then."""
     return EndpointRow(
         id=endpoint.id,
         name=endpoint.name,
         url=endpoint.url,
-        state=endpoint.state,
-        reason=endpoint.state_reason,
+        state=endpoint.state if state_known else None,
+        reason=endpoint.state_reason if state_known else None,
         per_second=round(bucket.ok / elapsed_s, 2) if bucket else 0.0,
         ok=bucket.ok if bucket else 0,
         failed_attempts=bucket.failed if bucket else 0,
         p95_ms=bucket.percentile_ms(0.95) if bucket else None,
-        pending=gauge.pending,
+        pending=gauge.pending if counted else None,
         in_flight=gauge.sending,
-        failed=gauge.failed,
+        failed=gauge.failed if counted else None,
         failure=gauge.last_failure_cause,
         failure_age=brief_age(now_ms, gauge.last_failure_at_ms),
         failure_at_ms=gauge.last_failure_at_ms,
@@ -104,6 +116,8 @@ def render_endpoint(row: EndpointRow, key: str) -> Cell:
         case "name":
             return row.name, "strong"
         case "state":
+            if row.state is None:
+                return f"{fmt.ABSENT} unknown", "muted"
             return ENDPOINT_MARKS[row.state] if row.pace_per_s is None else pace_mark(row.pace_per_s)
         case "rate":
             return fmt.rate(row.per_second).removesuffix("/s"), "normal" if row.per_second else "muted"
@@ -130,7 +144,7 @@ def _failure_cell(row: EndpointRow) -> Cell:
 def _count_cell(row: EndpointRow, key: str) -> Cell:
     n = {"pending": row.pending, "in_flight": row.in_flight, "failed": row.failed}[key]
     if not n:
-        return "0", "muted"
+        return fmt.ABSENT if n is None else "0", "muted"
     return fmt.count(n), "error" if key == "failed" else "normal"
 
 
@@ -153,7 +167,7 @@ def _sort_value(row: EndpointRow, column: str) -> Any:
         case "name":
             return row.name.casefold()
         case "state":
-            return list(EndpointState).index(row.state)
+            return -1 if row.state is None else list(EndpointState).index(row.state)
         case "rate":
             return row.per_second
         case "errors":
@@ -161,16 +175,21 @@ def _sort_value(row: EndpointRow, column: str) -> Any:
         case "p95":
             return -1.0 if row.p95_ms is None else row.p95_ms
         case "pending":
-            return row.pending
+            return -1 if row.pending is None else row.pending
         case _:
-            return row.failed
+            return -1 if row.failed is None else row.failed
 
 
 class EndpointTable(LineTable[EndpointRow]):
-    """Endpoints. `p` asks for the marked ones, or the one under the cursor, to be paused or resumed."""
+    """Endpoints. `p` asks for the marked ones, or the one under the cursor, to be paused or resumed; other keys ask for
+    what is done to the one under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause/resume", id="endpoints.pause"),
+        Binding("e", "ask('edit')", "Edit", id="endpoints.edit"),
+        Binding("t", "ask('test')", "Test", tooltip="Send a test event", id="endpoints.test"),
+        Binding("S", "ask('rotate')", "Rotate its secret", show=False, id="endpoints.rotate"),
+        Binding("X", "ask('skip')", "Skip the head of its line", show=False, id="endpoints.skip"),
     ]
 
     class PauseRequested(Message):
@@ -179,6 +198,13 @@ class EndpointTable(LineTable[EndpointRow]):
         def __init__(self, rows: tuple[EndpointRow, ...]) -> None:
             super().__init__()
             self.rows = rows
+
+    class Requested(Message):
+        """Edit this endpoint, send it a test event, rotate its secret, or skip the head of its line."""
+
+        def __init__(self, what: Request, row: EndpointRow) -> None:
+            super().__init__()
+            self.what, self.row = what, row
 
     def __init__(self, *, id: str | None = None) -> None:
         self._list: ListSource[EndpointRow] = ListSource([], lambda row: row.id)
@@ -210,7 +236,11 @@ class EndpointTable(LineTable[EndpointRow]):
         if self.chosen:
             self.post_message(self.PauseRequested(self.chosen))
 
+    def action_ask(self, what: Request) -> None:
+        if self.current is not None:
+            self.post_message(self.Requested(what, self.current))
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "pause" and getattr(self.app, "read_only", False):
+        if action in ("pause", "ask") and getattr(self.app, "read_only", False):
             return False
         return super().check_action(action, parameters)
