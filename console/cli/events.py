@@ -4,7 +4,7 @@ import click
 
 from console.cli.asking import nothing
 from console.cli.commands import ConsoleCommand, ConsoleGroup
-from console.cli.filters import LIMIT, PAGE, SINCE, TYPE, UNTIL
+from console.cli.filters import FILTER_LINE, LIMIT, PAGE, SINCE, TYPE, UNTIL
 from console.cli.invocation import Invocation, pass_invocation
 from console.cli.output import emit, paint, say
 from console.cli.parameters import EVENT_ID
@@ -14,14 +14,30 @@ from console.domain.endpoint import Endpoint
 from console.domain.event import Event, EventRow
 from console.domain.filters import DeliveryFilter, EventFilter
 from console.domain.ids import EventId
+from console.domain.query import Query
 from console.domain.why import not_owed_words
 
-_SHOW_FIELDS = ("id", "type", "size_bytes", "accepted_at", "source", "payload", "deliveries", "not_owed")
+_SHOW_FIELDS = (
+    "id",
+    "type",
+    "size_bytes",
+    "accepted_at",
+    "source",
+    "copy_of",
+    "copies",
+    "payload",
+    "deliveries",
+    "not_owed",
+)
 
 
-@click.group(cls=ConsoleGroup, examples=("events list --type 'invoice.*'", "events show evt_01k0000000000000000000000"))
+@click.group(
+    cls=ConsoleGroup,
+    lazy={"resend": "console.cli.resending:resend"},
+    examples=("events list --type 'invoice.*'", "events show evt_01k0000000000000000000000"),
+)
 def events() -> None:
-    """Look at the events that were accepted."""
+    """Look at the events that were accepted, and send them once more."""
 
 
 @events.command(
@@ -30,16 +46,23 @@ def events() -> None:
     json_fields=EVENT_ROW_FIELDS,
     examples=("events list", "events list --type 'invoice.*' --since 1h --json"),
 )
+@FILTER_LINE
 @TYPE
 @SINCE
 @UNTIL
 @LIMIT
 @pass_invocation
 def list_(
-    invocation: Invocation, type_pattern: str | None, since_ms: int | None, until_ms: int | None, limit: int
+    invocation: Invocation,
+    query: Query | None,
+    type_pattern: str | None,
+    since_ms: int | None,
+    until_ms: int | None,
+    limit: int,
 ) -> int:
     """List events, newest first."""
     where = EventFilter(type_pattern=type_pattern, since_ms=since_ms, until_ms=until_ms)
+    where = where if query is None else query.events(where)
     rows: list[EventRow] = []
     with invocation.reading() as store:
         before: int | None = None
@@ -73,18 +96,21 @@ def show(invocation: Invocation, event_id: EventId) -> int:
     """
     with invocation.reading() as store:
         event = store.event(event_id)
+        copies = store.copies(event_id, limit=PAGE)
         deliveries = store.deliveries(DeliveryFilter(event_id=event_id), limit=PAGE)
         not_owed = _not_owed(event, deliveries, store.endpoints(), invocation.clock.now_ms())
     if invocation.json:
         emit(
             {
                 **event_record(event),
+                "copy_of": event.copy_of,
+                "copies": copies,
                 "deliveries": [delivery_record(delivery) for delivery in deliveries],
                 "not_owed": not_owed,
             }
         )
         return 0
-    _print(event, deliveries, not_owed, invocation.clock.now_ms())
+    _print(event, copies, deliveries, not_owed, invocation.clock.now_ms())
     return 0
 
 
@@ -100,7 +126,9 @@ def _not_owed(event: Event, deliveries: list[Delivery], endpoints: list[Endpoint
     ]
 
 
-def _print(event: Event, deliveries: list[Delivery], not_owed: list[Record], now_ms: int) -> None:
+def _print(
+    event: Event, copies: list[EventId], deliveries: list[Delivery], not_owed: list[Record], now_ms: int
+) -> None:
     from console.cli.table import Column, print_facts, print_table
     from console.cli.views import print_deliveries, print_payload
     from console.ui.format import date_time, size
@@ -112,6 +140,8 @@ def _print(event: Event, deliveries: list[Delivery], not_owed: list[Record], now
             ("accepted", date_time(event.accepted_at_ms)),
             ("source", event.source),
             ("size", size(len(event.payload))),
+            *((("a copy of", event.copy_of),) if event.copy_of is not None else ()),
+            *(("copied as", copy) for copy in copies),
         )
     )
     say(f"\n{paint('payload', 'muted')}")

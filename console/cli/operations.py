@@ -1,5 +1,7 @@
 """`operations`: the audit log, and bulk operations under way."""
 
+from dataclasses import asdict
+
 import click
 
 from console.cli.asking import confirm, nothing, plural
@@ -8,13 +10,17 @@ from console.cli.commands import ConsoleCommand, ConsoleGroup
 from console.cli.filters import LIMIT, PAGE
 from console.cli.following import carry_on
 from console.cli.invocation import Invocation, pass_invocation
-from console.cli.output import emit, note, say
+from console.cli.output import clean, emit, note, say
 from console.cli.parameters import OPERATION_ID, RATE
 from console.cli.records import OPERATION_FIELDS, operation_record
+from console.domain.errors import ConsoleError
 from console.domain.ids import OperationId, format_number
-from console.domain.operation import Operation
+from console.domain.operation import Operation, OperationKind
 from console.operations import deliveries as acts
 from console.operations.actor import current_actor
+from console.operations.undoing import Undo, plan_undo
+from console.operations.undoing import undo as take_back
+from console.store import Store
 
 
 @click.group(cls=ConsoleGroup, examples=("operations list", "operations watch op_00001k", "operations undo op_00001k"))
@@ -46,7 +52,7 @@ def list_(invocation: Invocation, limit: int) -> int:
         for row in rows:
             emit(operation_record(row))
     elif rows:
-        from console.cli.views import print_operations
+        from console.cli.operation_views import print_operations
 
         print_operations(rows)
     else:
@@ -55,22 +61,39 @@ def list_(invocation: Invocation, limit: int) -> int:
 
 
 @operations.command(
-    cls=ConsoleCommand, json_fields=(*OPERATION_FIELDS, "undoable"), examples=("operations show op_00001k",)
+    cls=ConsoleCommand,
+    json_fields=(*OPERATION_FIELDS, "undoable", "undo", "outcomes"),
+    examples=("operations show op_00001k",),
 )
 @click.argument("id", type=OPERATION_ID)
 @pass_invocation
 def show(invocation: Invocation, id: OperationId) -> int:
-    """Show one operation, and how many deliveries 'operations undo' would take back."""
+    """Show one operation: what it changed, what came of it, and what 'operations undo' would do or why it cannot.
+
+    With --json, undoable is how many deliveries would be taken back, and undo is null when nothing can be.
+    """
     with invocation.reading() as store:
         operation = store.operation(id)
         undoable = store.count_undoable(id) if operation.kind in acts.UNDOABLE else 0
+        undo, why_not = _undo_words(store, id)
+        outcomes = store.outcomes(id) if operation.kind is OperationKind.DELIVERY_RETRY else None
     if invocation.json:
-        emit({**operation_record(operation), "undoable": undoable})
+        came = None if outcomes is None else asdict(outcomes)
+        emit({**operation_record(operation), "undoable": undoable, "undo": undo, "outcomes": came})
     else:
-        from console.cli.views import print_operation
+        from console.cli.operation_views import print_operation
 
-        print_operation(operation, undoable)
+        words = undo if undo is not None else f"not any more: {why_not}"
+        print_operation(operation, words, None if outcomes is None else outcomes.words)
     return 0
+
+
+def _undo_words(store: Store, id: OperationId) -> tuple[str | None, str]:
+    """What taking it back would do, or None and why it cannot be."""
+    try:
+        return " ".join(plan_undo(store, id).lines), ""
+    except ConsoleError as error:
+        return None, str(error)
 
 
 @operations.command(cls=ConsoleCommand, json_fields=OPERATION_FIELDS, examples=("operations watch op_00001k",))
@@ -112,23 +135,25 @@ def cancel(invocation: Invocation, id: OperationId) -> int:
 @how_options
 @pass_invocation
 def undo(invocation: Invocation, id: OperationId, how: How) -> int:
-    """Take back a skip, a cancel or a retry: what is still as it left it is again what it was before.
+    """Take an operation back, as long as what it changed is still as it left it.
 
-    What was skipped or cancelled waits again for the try that it was owed, at the same step of its schedule; what had
-    failed has failed. Of a retry, those that were not tried yet. Above 100 this asks first.
+    A skip or cancel: what was given up waits again for the try that it was owed, at the same step of its schedule, and
+    what had failed has failed. A retry: those that were not tried yet. A pause or resume, an edit of an endpoint or of
+    the defaults (but for secrets), an endpoint added by mistake, and what was done to the rules of alerts: as before.
+    Above 100 deliveries this asks first.
     """
     with invocation.writing() if not how.dry_run else invocation.reading() as store:
-        undone, undoable = store.operation(id), store.count_undoable(id)
-        name = format_number("op", id)
+        plan = plan_undo(store, id)
+        name, undoable = format_number("op", id), plan.deliveries or 0
         if how.dry_run:
             if invocation.json:
-                emit({**operation_record(undone), "undoable": undoable, "dry_run": True})
+                emit({**operation_record(plan.operation), "undoable": undoable, "dry_run": True})
             else:
-                say(f"would be taken back: {undoable:,} of {plural(undone.done, 'delivery', 'deliveries')}")
+                _say_plan(plan)
             return 0
         if undoable > acts.CONFIRM_ABOVE:
             confirm(f"Take back {name} for {plural(undoable, 'delivery', 'deliveries')}?", yes=how.yes)
-        operation = acts.begin_undo(
+        operation = take_back(
             store,
             id,
             actor=current_actor(),
@@ -140,12 +165,24 @@ def undo(invocation: Invocation, id: OperationId, how: How) -> int:
             operation = carry_on(invocation, store, operation)
         if invocation.json:
             emit({**operation_record(operation), "undoable": undoable, "dry_run": False})
-            return 0
-        say_end(invocation, store, operation, f"as before {name}")
-        left = undone.done - undoable
-        if left:
-            note(f"{plural(left, 'delivery was', 'deliveries were')} tried or changed since, and left alone")
+        elif plan.deliveries is None:
+            for line in plan.lines:
+                say(clean(line))
+        else:
+            say_end(invocation, store, operation, f"as before {name}")
+            left = plan.operation.done - undoable
+            if left:
+                note(f"{plural(left, 'delivery was', 'deliveries were')} tried or changed since, and left alone")
     return 0
+
+
+def _say_plan(plan: Undo) -> None:
+    if plan.deliveries is None:
+        for line in plan.lines:
+            say(f"would be taken back: {clean(line)}")
+    else:
+        done = plural(plan.operation.done, "delivery", "deliveries")
+        say(f"would be taken back: {plan.deliveries:,} of {done}")
 
 
 def _report(invocation: Invocation, operation: Operation) -> None:

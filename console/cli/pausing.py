@@ -11,9 +11,11 @@ from console.cli.parameters import DURATION, ENDPOINT, RATE, TEXT
 from console.cli.records import ENDPOINT_FIELDS, endpoint_record, iso
 from console.domain.delivery import DeliveryState
 from console.domain.endpoint import Endpoint
+from console.domain.errors import InvalidInputError
 from console.domain.filters import DeliveryFilter
 from console.domain.pacing import Pace
 from console.domain.policy import RateLimit
+from console.domain.time_ahead import parse_time_ahead
 from console.operations.actor import current_actor
 from console.operations.deliveries import begin_skip
 from console.operations.endpoints import Held, held, pace_words, pause_endpoint, resume_endpoint
@@ -26,17 +28,45 @@ _REASON = click.option("--reason", type=TEXT, metavar="TEXT", help="Why, for the
 @click.command(
     cls=ConsoleCommand,
     json_fields=_FIELDS,
-    examples=("endpoints pause billing --reason 'their deploy, back at 15:00'",),
+    examples=(
+        "endpoints pause billing --reason 'their deploy, back at 15:00'",
+        "endpoints pause billing --for 30m --rate 20/s --ramp 5m",
+        "endpoints pause billing --until 06:00",
+    ),
 )
 @click.argument("ref", type=ENDPOINT)
+@click.option("--for", "for_", metavar="TIME", help="Resume it by itself after this time: 30m, 2h.")
+@click.option("--until", metavar="WHEN", help="Resume it by itself then: 06:00 or 2026-01-31T14:02, local time.")
+@click.option("--rate", type=RATE, metavar="N/s", help="At which rate what waits is sent then: 20/s, 600/m.")
+@click.option("--ramp", "ramp_s", type=DURATION, metavar="TIME", help="Climb to that rate evenly over this time.")
 @_REASON
 @pass_invocation
-def pause(invocation: Invocation, ref: str, reason: str | None) -> int:
-    """Hold what an endpoint is owed: events go on being accepted for it, and wait."""
+def pause(
+    invocation: Invocation,
+    ref: str,
+    for_: str | None,
+    until: str | None,
+    rate: RateLimit | None,
+    ramp_s: float | None,
+    reason: str | None,
+) -> int:
+    """Hold what an endpoint is owed: events go on being accepted for it, and wait.
+
+    With --for or --until the engine resumes it when that time comes, also after it was stopped and started. Without
+    them, one that is paused already stays so until somebody resumes it.
+    """
+    now_ms = invocation.clock.now_ms()
+    resume_at_ms, resume_pace = _resuming(for_, until, rate, ramp_s, now_ms)
     with invocation.writing() as store:
-        endpoint_id = store.find_endpoint(ref).id
-        now_ms = invocation.clock.now_ms()
-        endpoint, changed = pause_endpoint(store, endpoint_id, actor=current_actor(), reason=reason, now_ms=now_ms)
+        endpoint, changed = pause_endpoint(
+            store,
+            store.find_endpoint(ref).id,
+            actor=current_actor(),
+            reason=reason,
+            now_ms=now_ms,
+            resume_at_ms=resume_at_ms,
+            resume_pace=resume_pace,
+        )
         return _report(invocation, endpoint, changed, held(store, endpoint), 0)
 
 
@@ -83,6 +113,26 @@ def resume(
         return _report(invocation, endpoint, changed, held(store, endpoint), skipped)
 
 
+def _resuming(
+    for_: str | None, until: str | None, rate: RateLimit | None, ramp_s: float | None, now_ms: int
+) -> tuple[int | None, Pace | None]:
+    """When it is resumed by itself, and at what pace. What is wrong with it is wrong usage."""
+    text = for_ or until
+    if for_ is not None and until is not None:
+        raise click.UsageError("--for and --until both say when: give one of them")
+    if ramp_s is not None and rate is None:
+        raise click.UsageError("--ramp climbs to a rate: give --rate too")
+    if text is None:
+        if rate is not None:
+            raise click.UsageError("--rate is for when it is resumed by itself: give --for or --until too")
+        return None, None
+    try:
+        at_ms = parse_time_ahead(text, now_ms)
+    except InvalidInputError as error:
+        raise click.UsageError(f"{'--for' if for_ else '--until'}: {error}") from None
+    return at_ms, None if rate is None else Pace(per_s=rate.per_s, ramp_s=ramp_s or 0.0, since_ms=now_ms)
+
+
 def _skip(invocation: Invocation, store: Store, endpoint: Endpoint, older_than_s: float, reason: str | None) -> int:
     """Before anything is sent again."""
     now_ms = invocation.clock.now_ms()
@@ -105,6 +155,8 @@ def _report(invocation: Invocation, endpoint: Endpoint, changed: bool, waiting: 
         owed += f", the oldest due {due_in_words(waiting.oldest_due_ms, invocation.clock.now_ms())}"
     if skipped:
         owed += f", {skipped:,} skipped"
-    state = f"{endpoint.state}{pace_words(endpoint.pace)}"
+    from console.cli.views import state_words
+
+    state = f"{state_words(endpoint, invocation.clock.now_ms())}{pace_words(endpoint.pace or endpoint.resume_pace)}"
     say(f"{clean(endpoint.name)}: {'' if changed else 'is '}{state}{'' if changed else ' already'}, {owed}")
     return 0

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from console.domain.change import Change
 from console.domain.delivery import Attempt, Delivery, Exchange
 from console.domain.endpoint import Endpoint
 from console.domain.event import Event, EventRow
@@ -25,7 +26,8 @@ Record = dict[str, Any]
 GAUGE_FIELDS = ("pending", "sending", "delivered", "failed", "cancelled")
 ENDPOINT_FIELDS = (
     "id", "name", "url", "types", "state", "state_reason", "state_since", "probe_at", "trips", "pace",
-    "permitted_url", "permitted_per_minute", "policy", "own", "secrets", "created_at", "version",
+    "resume_at", "resume_pace", "permitted_url", "permitted_per_minute", "policy", "own", "secrets",
+    "created_at", "version",
 )  # fmt: skip
 ENDPOINT_ROW_FIELDS = (
     *ENDPOINT_FIELDS, *GAUGE_FIELDS, "oldest_due_at", "last_success_at", "last_failure_at", "last_failure_cause",
@@ -47,7 +49,7 @@ EXCHANGE_FIELDS = (
 )  # fmt: skip
 OPERATION_FIELDS = (
     "id", "kind", "actor", "target", "reason", "started_at", "finished_at", "done", "total", "rate_per_s",
-    "cancelled_by", "result",
+    "cancelled_by", "result", "change",
 )  # fmt: skip
 ENGINE_FIELDS = (
     "pid", "host", "version", "epoch", "started_at", "heartbeat_at", "stopped_at", "stop_requested", "in_flight"
@@ -111,7 +113,11 @@ def policy_record(policy: DeliveryPolicy) -> Record:
 def pace_record(pace: Pace | None) -> Record | None:
     if pace is None:
         return None
-    return {"per_s": pace.per_s, "ramp_s": pace.ramp_s, "since": iso(pace.since_ms)}
+    return {**_pace(pace), "since": iso(pace.since_ms)}
+
+
+def _pace(pace: Pace) -> Record:
+    return {"per_s": pace.per_s, "ramp_s": pace.ramp_s}
 
 
 def endpoint_record(endpoint: Endpoint) -> Record:
@@ -126,6 +132,8 @@ def endpoint_record(endpoint: Endpoint) -> Record:
         "probe_at": iso(endpoint.probe_at_ms),
         "trips": endpoint.trips,
         "pace": pace_record(endpoint.pace),
+        "resume_at": iso(endpoint.resume_at_ms),
+        "resume_pace": None if endpoint.resume_pace is None else _pace(endpoint.resume_pace),
         "permitted_url": endpoint.permitted_url,
         "permitted_per_minute": endpoint.permitted_per_minute,
         "policy": policy_record(endpoint.policy),
@@ -255,6 +263,20 @@ def operation_record(operation: Operation) -> Record:
         "rate_per_s": operation.rate_per_s,
         "cancelled_by": operation.cancelled_by,
         "result": operation.result,
+        "change": change_record(operation.change),
+    }
+
+
+def change_record(change: Change | None) -> Record | None:
+    """What was changed; absent parts of an endpoint's policy are null."""
+    if change is None:
+        return None
+    return {
+        "subject": change.subject,
+        "before": change.before,
+        "after": change.after,
+        "hidden": list(change.hidden),
+        "undoes": None if change.undoes is None else format_number("op", change.undoes),
     }
 
 

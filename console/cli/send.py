@@ -55,7 +55,7 @@ def send(
         return send_lines(invocation, ndjson)
     if type_ is None:
         raise click.UsageError("missing TYPE, such as invoice.paid (or --ndjson FILE)")
-    event = NewEvent(type=type_, payload=_payload(data), id=event_id)
+    event = NewEvent(type=type_, payload=read_payload(data), id=event_id)
     with invocation.writing(create=True) as store:
         now_ms = invocation.clock.now_ms()
         (accepted,) = store.accept([event], now_ms)
@@ -63,7 +63,11 @@ def send(
     return 0
 
 
-def _payload(data: str | None) -> bytes:
+def read_payload(data: str | None) -> bytes:
+    """A payload as it was given, from the file that `@FILE` names, or from standard input for `-`; None: `{}`.
+
+    What is wrong with it is wrong usage.
+    """
     if data is None:
         return b"{}"
     from console.operations.payload import check_payload

@@ -10,12 +10,12 @@ from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.event import EventRow
 from console.domain.handshake import wants_permission
 from console.domain.ids import DeliveryId, EndpointId, format_number
-from console.domain.operation import Operation
 from console.domain.outcome import PLAIN_WORDS, Headers
 from console.domain.policy import BUILT_IN, POLICY_FIELDS, DeliveryPolicy
 from console.domain.policy_parts import PARTS
 from console.domain.signing import Secret, with_public_key
 from console.domain.status import Gauge
+from console.operations.endpoints import pace_words
 from console.ui.format import (
     ABSENT,
     age,
@@ -75,7 +75,7 @@ def print_endpoints(
         rows.append(
             [
                 endpoint.name,
-                (endpoint.state.value, _ENDPOINT_STYLES[endpoint.state]),
+                (state_words(endpoint, now_ms), _ENDPOINT_STYLES[endpoint.state]),
                 exact(gauge.pending),
                 due_in_words(due.get(endpoint.id), now_ms),
                 (exact(gauge.failed), "error" if gauge.failed else None),
@@ -87,6 +87,13 @@ def print_endpoints(
             ]
         )
     print_table(columns, rows)
+
+
+def state_words(endpoint: Endpoint, now_ms: int) -> str:
+    """`active`, `paused, resumes in 12m`."""
+    if endpoint.state is not EndpointState.PAUSED or endpoint.resume_at_ms is None:
+        return endpoint.state.value
+    return f"{endpoint.state}, resumes {countdown(now_ms, endpoint.resume_at_ms)}"
 
 
 def _last_failure(gauge: Gauge, now_ms: int) -> str:
@@ -124,6 +131,7 @@ def print_endpoint(endpoint: Endpoint, gauge: Gauge, due_ms: int | None, now_ms:
             "state",
             (f"{endpoint.state}, {age(now_ms, endpoint.state_since_ms)}{reason}", _ENDPOINT_STYLES[endpoint.state]),
         ),
+        *_resuming_fact(endpoint, now_ms),
         ("types", ", ".join(endpoint.types)),
         *_policy_facts(policy, endpoint.own),
         *_permission_fact(endpoint),
@@ -140,6 +148,14 @@ def print_endpoint(endpoint: Endpoint, gauge: Gauge, due_ms: int | None, now_ms:
     if gauge.last_failure_detail:
         facts.insert(-1, ("", gauge.last_failure_detail))
     print_facts(facts)
+
+
+def _resuming_fact(endpoint: Endpoint, now_ms: int) -> list[tuple[str, Cell]]:
+    """When a paused endpoint is resumed by itself, and how."""
+    at_ms = endpoint.resume_at_ms
+    if endpoint.state is not EndpointState.PAUSED or at_ms is None:
+        return []
+    return [("resumes", f"{countdown(now_ms, at_ms)}, {date_time(at_ms)}{pace_words(endpoint.resume_pace)}")]
 
 
 def _permission_fact(endpoint: Endpoint) -> list[tuple[str, Cell]]:
@@ -391,53 +407,3 @@ def print_payload(payload: bytes) -> None:
     except (msgspec.DecodeError, RecursionError):
         pretty = payload
     _print_text(sanitise_bytes(pretty, len(pretty)))
-
-
-def print_operations(rows: Sequence[Operation]) -> None:
-    columns = (
-        Column(title="WHEN"),
-        Column(title="WHAT"),
-        Column(title="TARGET", flexible=True),
-        Column(title="DONE", right=True),
-        Column(title="RESULT", flexible=True),
-        Column(title="REASON", flexible=True, optional=True),
-        Column(title="WHO", flexible=True),
-    )
-    print_table(
-        columns,
-        (
-            [
-                _seconds(row.started_at_ms),
-                row.kind.value,
-                row.target,
-                exact(row.done) if not row.is_open else f"{exact(row.done)} of {exact(row.total or 0)}",
-                row.result or ("under way" if row.finished_at_ms is None else ""),
-                row.reason or "",
-                row.actor,
-            ]
-            for row in rows
-        ),
-    )
-
-
-def print_operation(operation: Operation, undoable: int) -> None:
-    """`undoable`: how many deliveries are still as it left them."""
-    ended = operation.finished_at_ms
-    facts: list[tuple[str, Cell]] = [
-        ("operation", (format_number("op", operation.id), "strong")),
-        ("what", operation.kind.value),
-        ("target", operation.target),
-        ("who", operation.actor),
-        ("reason", operation.reason or ABSENT),
-        ("begun", date_time(operation.started_at_ms)),
-        ("ended", "not yet" if ended is None else date_time(ended)),
-        ("done", exact(operation.done) + ("" if operation.total is None else f" of {exact(operation.total)}")),
-    ]
-    if operation.rate_per_s is not None:
-        facts.append(("rate", f"{operation.rate_per_s:g} a second"))
-    if operation.cancelled_by is not None:
-        facts.append(("stopped by", operation.cancelled_by))
-    facts.append(("result", operation.result or ABSENT))
-    if undoable:
-        facts.append(("can be undone", exact(undoable)))
-    print_facts(facts)

@@ -127,6 +127,7 @@ def lines(store: Store, folder: Path) -> Iterator[tuple[str, ...]]:
         ("attempts", "list"), ("attempts", "show", format_number("att", attempt.id)),
         ("operations", "list"), ("operations", "show", operation),
         ("secrets", "status"), ("alerts", "list"), ("retention", "show"), ("send", "invoice.paid", "--data", "{}"),
+        ("events", "resend", attempt.event_id, "--endpoint", "a"),
         ("endpoints", "test", "a"), ("endpoints", "pause", "a"), ("endpoints", "resume", "a"),
         ("defaults", "edit", "--timeout", "10s"), ("endpoints", "edit", "c", "--timeout", "10s"),
         ("deliveries", "retry", delivery), ("deliveries", "cancel", "--endpoint", "c", "--yes"),

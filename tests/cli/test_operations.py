@@ -55,9 +55,12 @@ def test_a_bulk_action_names_its_operation(console: CommandLine, store: Store, h
     operation = store.operation(number(done))
     assert (operation.kind, operation.reason, operation.total) == (OperationKind.DELIVERY_RETRY, "outage over", 30)
     shown = console("operations", "show", done["operation"], "--json").record
-    assert set(shown) == {*OPERATION_FIELDS, "undoable"}
+    assert set(shown) == {*OPERATION_FIELDS, "undoable", "undo", "outcomes"}
     assert (shown["done"], shown["total"], shown["undoable"]) == (30, 30, 30)
-    assert "can be undone  30" in console("operations", "show", done["operation"]).out
+    assert shown["outcomes"] == {"delivered": 0, "failed_again": 0, "waiting": 30, "cancelled": 0}
+    said = console("operations", "show", done["operation"]).out
+    assert "30 of 30 deliveries are still as it left them" in said
+    assert "delivered 0, failed again 0, 30 still wait" in said
     assert console("operations", "show", "op_zzzzzz").code == 1
     assert console("operations", "show", "billing?").code == 2
 
@@ -190,10 +193,13 @@ def test_what_cannot_be_undone_says_why(console: CommandLine, store: Store, hand
     assert f"still goes on: end it first with 'webhook-console operations cancel {name}'" in going_on.err
     console("operations", "watch", name)
     undone = console("operations", "undo", name, "--json").record["id"]
-    for other in (undone, format_number("op", 1)):
+    for other, why in (
+        (undone, "only a retry, cancel or skip can be undone"),
+        (format_number("op", 1), "cannot be taken back: it has been sent to"),
+    ):
         refused = console("operations", "undo", other)
         assert refused.code == 1
-        assert "only a retry, cancel or skip can be undone" in refused.err
+        assert why in refused.err
     engine = EngineHand(store)
     tried = console("deliveries", "retry", "--endpoint", "billing", "--json").record["operation"]
     engine.run(store.find_endpoint("billing"), BROKEN)
