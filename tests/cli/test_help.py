@@ -42,7 +42,7 @@ EXPECTED = [
     "endpoints-rotate-secret",
     "endpoints-show", "endpoints-test", "events", "events-list", "events-resend", "events-show", 
     "filters", "filters-list", "filters-remove", "filters-save", "operations", "operations-cancel",
-    "operations-list", "operations-show", "operations-undo", "operations-watch", "retention", "retention-edit",
+    "read", "operations-list", "operations-show", "operations-undo", "operations-watch", "retention", "retention-edit",
     "retention-run", "retention-show", "secrets", "secrets-generate-key", "secrets-seal", "secrets-status",
     "secrets-unseal", "send", "serve", "stats", "status", "stop",
     "web",

@@ -1,0 +1,67 @@
+"""`read`: how everything stands, in whole sentences."""
+
+import time
+
+import click
+
+from console.cli.commands import ConsoleCommand
+from console.cli.invocation import Invocation, pass_invocation
+from console.cli.output import clean, flush, say
+from console.domain.clock import Clock
+from console.domain.narration import Overview, how_it_stands, what_changed
+from console.domain.rates import WINDOWS, Window, total_of
+from console.store import Store
+
+LOOK_EVERY_S = 1.0
+
+
+@click.command(cls=ConsoleCommand, examples=("read", "read --follow", "read --window 1h"))
+@click.option("--follow", is_flag=True, help="Go on, and say what changes, a sentence a line.")
+@click.option(
+    "--window",
+    "label",
+    type=click.Choice([window.label for window in WINDOWS]),
+    default="5m",
+    show_default=True,
+    help="What rates are told of.",
+)
+@pass_invocation
+def read(invocation: Invocation, follow: bool, label: str) -> None:
+    """Tell how everything stands, in whole sentences, one a line: for screen readers, braille lines and logs.
+
+    No columns, no drawing, no colours, and the cursor never moves back. Every action of the console is a command:
+    its dialogs name them, and so does --help.
+    """
+    if invocation.json:
+        raise click.UsageError("read is for people: status, stats and alerts list have --json")
+    window = next(window for window in WINDOWS if window.label == label)
+    with invocation.reading() as store:
+        before = read_overview(store, window, invocation.clock)
+        for sentence in how_it_stands(before):
+            say(clean(sentence))
+        flush()
+        while follow:
+            time.sleep(LOOK_EVERY_S)
+            now = read_overview(store, window, invocation.clock)
+            for sentence in what_changed(before, now):
+                say(clean(sentence))
+            flush()
+            before = now
+
+
+def read_overview(store: Store, window: Window, clock: Clock) -> Overview:
+    """How everything stands at this moment."""
+    now_ms = clock.now_ms()
+    until = (now_ms // 1000 // window.width_s + 1) * window.width_s
+    since = until - window.length_s
+    return Overview(
+        now_ms=now_ms,
+        window=window,
+        engine=store.engine_status(),
+        endpoints=tuple(store.endpoints()),
+        gauges=store.gauges(),
+        rates=store.totals_by_endpoint(since_s=since, until_s=until, width_s=window.width_s),
+        total=total_of(store.buckets(since_s=since, until_s=until, width_s=window.width_s), since),
+        causes=store.causes(since_s=since, until_s=until),
+        alerts=tuple(store.alerts(now_ms)),
+    )
