@@ -12,7 +12,7 @@ from console.domain.ids import AttemptId, DeliveryId, EndpointId
 from console.domain.moment import Moment
 from console.domain.rates import Window
 from console.settings import Settings
-from console.ui.live import READ_EVERY_BUSY_OVER_SSH_S, READ_EVERY_OVER_SSH_S, READ_EVERY_S, LiveFeed, Snapshot
+from console.ui.live import READ_EVERY_BUSY_OVER_SSH_S, READ_EVERY_OVER_SSH_S, READ_EVERY_S, LiveFeed, Snapshot, Taken
 from console.ui.session import Session
 from console.ui.terminal import TerminalGuard, prepare_environment, require_terminal, wants_no_colour
 
@@ -38,10 +38,12 @@ if TYPE_CHECKING:
     from textual.driver import Driver
     from textual.theme import Theme
 
+    from console.ui.travel import Travel
+
 AFTER_FIRST_DATA_S = 0.5
 """When what the first frame does not need is begun: watching theme files."""
 
-FIRST_READ_S = 0.1
+FIRST_READ_S = 0.3
 """How long the first frame waits for the first data: a store that is slow to read shows an empty frame first."""
 
 
@@ -70,6 +72,13 @@ class ConsoleApp(App[int]):
         Binding("question_mark,f1", "help", "Help", id="app.help"),
         Binding("a", "open_operations", "Audit log", show=False, id="app.operations"),
         Binding("A", "open_alerts", "Alerts", show=False, id="app.alerts"),
+        Binding("T", "time_travel", "Time travel", show=False, id="app.time"),
+        Binding("comma", "step_time(-1)", "A window back in time", show=False, id="app.time-back"),
+        Binding("full_stop", "step_time(1)", "A window on in time", show=False, id="app.time-on"),
+        Binding("less_than_sign", "to_burst(-1)", "Burst of failures before", show=False, id="app.burst-before"),
+        Binding("greater_than_sign", "to_burst(1)", "Burst of failures after", show=False, id="app.burst-after"),
+        Binding("L", "go_live", "Back to live", id="app.live"),
+        Binding("at", "copy_view", "Command of this view", show=False, id="app.view"),
         Binding("colon,ctrl+p", "command_palette", "Commands", show=False, id="app.commands"),
         Binding("q", "back_or_quit", "Quit", id="app.quit"),
         Binding("ctrl+q", "ask_to_quit", "Quit at once", show=False, priority=True, id="app.quit-now"),
@@ -93,7 +102,7 @@ class ConsoleApp(App[int]):
         self.window: Window = self.preferences.window
         self.focus_on: EndpointId | None = None
         """The one endpoint that the screens speak of; None for all."""
-        self._moment: Moment | None = None
+        self._travel: Travel | None = None
         over_ssh = bool(os.environ.get("SSH_CONNECTION"))
         self.feed = LiveFeed(
             session.path,
@@ -111,8 +120,8 @@ class ConsoleApp(App[int]):
 
     @property
     def read_only(self) -> bool:
-        """Whether nothing may be changed from here."""
-        return self.session.read_only
+        """Whether nothing may be changed from here: what is shown of the past is no longer what it would change."""
+        return self.session.read_only or self.moment is not None
 
     # Starting and ending
 
@@ -169,10 +178,17 @@ class ConsoleApp(App[int]):
             self.post_message(FeedChanged())
 
     def on_feed_changed(self, message: FeedChanged) -> None:
+        if self.moment is not None:
+            return  # the past is shown, and the feed rests
         taken = self.feed.take()
         if taken.snapshot is not None:
-            self.snapshot = taken.snapshot
             self.preferences.announce(taken.snapshot)
+        self.show_taken(taken)
+
+    def show_taken(self, taken: Taken) -> None:
+        """Hand what was read, of now or of the past, to every screen."""
+        if taken.snapshot is not None:
+            self.snapshot = taken.snapshot
         self.trouble = taken.trouble or ""
         with self.batch_update():
             for screen in self.screen_stack:
@@ -184,33 +200,82 @@ class ConsoleApp(App[int]):
     def look_at(self, *, focus: EndpointId | None) -> None:
         """Let the screens speak of one endpoint, or of all."""
         self.focus_on = focus
-        self.feed.look_at(window=self.window, focus=focus)
+        self._look_anew()
 
     def choose_window(self, window: Window) -> None:
         """Show rates over another stretch of time."""
         self.window = window
-        self.feed.look_at(window=window, focus=self.focus_on)
+        self._look_anew()
         if isinstance(self.screen, LiveScreen):
             self.screen.say_status()
+
+    def _look_anew(self) -> None:
+        if self.moment is None:
+            self.feed.look_at(window=self.window, focus=self.focus_on)
+        else:
+            self.travel.read()
+
+    # Time
+
+    @property
+    def travel(self) -> "Travel":
+        """What moves the screens through time; made when it is first asked for."""
+        if self._travel is None:
+            from console.ui.travel import Travel
+
+            self._travel = Travel(self)
+        return self._travel
 
     @property
     def moment(self) -> Moment | None:
         """The moment of the past that every screen shows; None: what is now. Screens get MomentChanged."""
-        return self._moment
+        return None if self._travel is None else self._travel.moment
 
     @property
     def now_ms(self) -> int:
         """The present as the screens see it, epoch ms: the end of the moment that is shown, else the clock's."""
-        return self.session.clock.now_ms() if self._moment is None else self._moment.at_ms
+        return self.session.clock.now_ms() if self._travel is None else self._travel.now_ms
 
     def show_moment(self, moment: Moment | None) -> None:
         """Let every screen show a moment of the past; None: what is now."""
-        if moment == self._moment:
-            return
-        self._moment = moment
+        self.travel.show(moment)
+
+    def tell_moment(self, moment: Moment | None) -> None:
+        """Tell every screen that another moment is shown from now on."""
+        self.refresh_bindings()
         for screen in self.screen_stack:
             if isinstance(screen, LiveScreen):
                 screen.post_message(MomentChanged(moment))
+
+    def action_time_travel(self) -> None:
+        """Ask for a moment of the past, and go there."""
+        self.run_worker(self.travel.ask(), group="travel", exclusive=True)
+
+    def action_step_time(self, direction: int) -> None:
+        """One window back or on."""
+        self.travel.step(direction)
+
+    def action_to_burst(self, direction: int) -> None:
+        """To the burst of failures before or after."""
+        self.run_worker(self.travel.to_burst(direction), group="travel", exclusive=True)
+
+    def action_go_live(self) -> None:
+        """Back to what is now; of a copy, to its end."""
+        self.travel.show(None)
+
+    def action_copy_view(self) -> None:
+        """Show and copy the command line that opens this same view."""
+        from console.ui.clipboard import send_from
+        from console.ui.view import name_of, text_of
+
+        command = self.travel.command(screen=name_of(self.screen), filter_text=text_of(self.screen))
+        sent = send_from(self, command, "the command of this view")
+        self.say(f"{command}  ·  {sent.words}")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "go_live":
+            return self.moment is not None and self.moment != self.travel.home
+        return super().check_action(action, parameters)
 
     def endpoint(self, endpoint_id: EndpointId) -> Endpoint | None:
         """An endpoint as it was last read."""
@@ -325,7 +390,7 @@ class ConsoleApp(App[int]):
         self.exit(0)
 
     def _may_stop_engine(self) -> bool:
-        if not self._started_engine or self.read_only or self.snapshot is None:
+        if not self._started_engine or self.session.read_only or self.snapshot is None:
             return False
         engine = self.snapshot.engine
         return engine is not None and engine.alive(self.session.clock.now_ms())

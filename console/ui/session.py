@@ -1,15 +1,21 @@
 """A console's way to the store: threads that read, one that writes, none ever on Textual's loop."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from console.domain.clock import Clock
 from console.domain.errors import ConsoleError, ReadInterruptedError
-from console.store import Store, open_store
+from console.store import open_store
+
+if TYPE_CHECKING:
+    from console.domain.copy import StoreCopy
+    from console.store import Store
 
 __all__ = ["ReadInterruptedError", "ReadOnlyError", "Session"]
 
@@ -38,17 +44,17 @@ class _StoreThread:
         self._lock = Lock()
         self._running: _Job[object] | None = None
 
-    async def run(self, job: "_Job[T]") -> T:
+    async def run(self, job: _Job[T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, self._call, job)
 
-    def drop(self, job: "_Job[T]") -> None:
+    def drop(self, job: _Job[T]) -> None:
         """What is no longer wanted ends soon with ReadInterruptedError, or never begins. From any thread."""
         with self._lock:
             job.unwanted = True
             if self._running is job and self._store is not None:
                 self._store.interrupt()
 
-    def _call(self, job: "_Job[T]") -> T:
+    def _call(self, job: _Job[T]) -> T:
         if self._store is None:
             self._store = open_store(self._path, read_only=self._read_only, create=False)
         with self._lock:
@@ -79,10 +85,11 @@ class Session:
         read_only: `write` is refused, and the store is only ever opened for reading.
         clock: the time of what is written, and of ages on screen.
         actor: who acts, for the audit log.
+        copy: the store is a copy of one, with no engine, and ends where it was made.
     """
 
-    def __init__(self, path: Path, *, read_only: bool, clock: Clock, actor: str) -> None:
-        self.path, self.read_only, self.clock, self.actor = path, read_only, clock, actor
+    def __init__(self, path: Path, *, read_only: bool, clock: Clock, actor: str, copy: StoreCopy | None = None) -> None:
+        self.path, self.read_only, self.clock, self.actor, self.copy = path, read_only, clock, actor, copy
         self._reader = _StoreThread(path, read_only=True, name="store-reader")
         self._searcher = _StoreThread(path, read_only=True, name="store-searcher")
         self._writer = None if read_only else _StoreThread(path, read_only=False, name="store-writer")

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from console.domain.clock import Clock
 from console.ui import format as fmt
 from console.ui.live import Taken
+from console.ui.messages import MomentChanged
 from console.ui.time_words import TimeWords
 from console.ui.widgets.header import (
     SHOWN_WINDOWS,
@@ -78,7 +79,7 @@ class LiveScreen(Screen[None]):
             return ""
         newest = max(alerts, key=lambda alert: alert.fired_at_ms)
         more = f" · {len(alerts) - 1} more" if len(alerts) > 1 else ""
-        since = TimeWords(self.clock.now_ms()).at(newest.since_ms)
+        since = TimeWords(self.console.now_ms).at(newest.since_ms)
         return f"▲ {fmt.inline(newest.words)} since {since}{more} · A shows {'them' if more else 'it'}"
 
     def body(self) -> ComposeResult:
@@ -90,6 +91,12 @@ class LiveScreen(Screen[None]):
 
     def tick(self) -> None:
         """Time went on."""
+
+    def on_moment_changed(self, message: MomentChanged) -> None:
+        """Another moment is shown from now on. Who reads for itself overrides this too, and reads anew."""
+        self.say_status()
+        if self.query(KeyBar):
+            self.query_one(KeyBar).say_keys()
 
     @property
     def is_covered(self) -> bool:
@@ -129,10 +136,12 @@ class LiveScreen(Screen[None]):
         wide = self.size.width >= WIDE_HEADER
         age_s = None if snapshot is None else self.clock.monotonic_s() - snapshot.read_at_s
         engine: Cell = ("… engine", "muted") if snapshot is None else engine_cell(snapshot.engine, now_ms, wide=wide)
-        badge: tuple[Cell, ...] = (("⊘ read-only", "warning"),) if app.read_only else ()
+        # What is not live must never look it.
+        fresh = (engine, data_cell(age_s)) if app.moment is None else app.travel.words
+        badge: tuple[Cell, ...] = (("⊘ read-only", "warning"),) if app.session.read_only else ()
         self.query_one(StatusHeader).state = HeaderState(
             crumbs=self.crumbs,
-            status=(engine, data_cell(age_s), *badge, (app.session.path.name, "muted")),
+            status=(*fresh, *badge, (app.session.path.name, "muted")),
             window=app.window.label,
             metrics=UNREAD_METRICS if snapshot is None else metrics_of(snapshot),
         )

@@ -106,7 +106,11 @@ def metrics_of(snapshot: Snapshot) -> tuple[Metric, ...]:
         ),
         Metric(label="p50", value=fmt.duration(total.percentile_ms(0.5)), chart=series.p50_ms),
         Metric(label="p95", value=fmt.duration(total.percentile_ms(0.95)), chart=series.p95_ms),
-        Metric(label="pending", value=fmt.count(snapshot.pending), chart=snapshot.pending_levels),
+        Metric(
+            label="pending",
+            value=fmt.count(snapshot.pending if snapshot.pending_is_known else None),
+            chart=snapshot.pending_levels,
+        ),
         Metric(label="in flight", value=fmt.count(snapshot.in_flight), chart=snapshot.in_flight_levels),
     )
 

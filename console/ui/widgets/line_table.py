@@ -253,13 +253,13 @@ class LineTable(LineView, Generic[RowT]):
 
     # Marks
 
-    def _key_at(self, index: int) -> Hashable | None:
+    def _key_in_line(self, index: int) -> Hashable | None:
         return None if (row := self._row_at(index)) is None else self._row_key(row)
 
     def action_mark(self) -> None:
         if self._marks.in_range:
             self.action_mark_range()
-        elif (key := self._key_at(self.cursor)) is not None:
+        elif (key := self._key_in_line(self.cursor)) is not None:
             self._marks.toggle(key)
             self._marks_changed()
 
@@ -267,8 +267,8 @@ class LineTable(LineView, Generic[RowT]):
         """Begin a range at the cursor, or mark everything from where it began to the cursor."""
         if self._marks.in_range:
             span = self._marks.span(self.cursor, self._source.index_of)
-            self._marks_changed(left_out=self._marks.end_range(span, self._key_at))
-        elif (key := self._key_at(self.cursor)) is not None:
+            self._marks_changed(left_out=self._marks.end_range(span, self._key_in_line))
+        elif (key := self._key_in_line(self.cursor)) is not None:
             self._marks.begin_range(key, self.cursor)
             self.refresh()
 
