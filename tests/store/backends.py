@@ -41,6 +41,7 @@ class SqliteBackend:
         recount.assert_gauges_agree(store)
         recount.assert_rates_agree(store)
         recount.assert_lines_stand(store)
+        recount.assert_groups_agree(store)
 
     def contents(self) -> object:
         tables = [name for (name,) in recount.read(self._path, "SELECT name FROM sqlite_schema WHERE type = 'table'")]

@@ -5,6 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from console.domain.filters import DeliveryFilter
 from console.domain.ids import EndpointId
 from console.domain.ordering import BLOCKED_AT_MS
 from console.domain.outcome import Cause
@@ -106,3 +107,31 @@ def assert_lines_stand(store: Store) -> None:
             if state == "pending":
                 assert (due == BLOCKED_AT_MS) == (place > 0 or sending), (line, id_, members)
     assert not read(store.path, _BLOCKED_ALONE), "nobody waits outside of a line"
+
+
+_GROUPED = """
+SELECT d.id, f.endpoint, f.cause, f.status, d.endpoint, d.last_cause, coalesce(d.last_status, 0)
+FROM deliveries d LEFT JOIN failure_groups f ON f.id = d.failure_group
+WHERE d.last_cause IS NOT NULL AND d.state IN ('pending', 'sending', 'failed')
+"""
+_GROUP_COUNTS = """
+SELECT failure_group, count(*), max(id) FROM deliveries NOT INDEXED
+WHERE last_cause IS NOT NULL AND state IN ('pending', 'sending', 'failed') GROUP BY failure_group
+"""
+_FAILED_BY_MINUTE = """
+SELECT endpoint, cause, coalesce(status, 0), ended_at / 60000 * 60, count(*) FROM attempts
+WHERE cause IS NOT NULL AND ended_at IS NOT NULL GROUP BY 1, 2, 3, 4
+"""
+_GROUPED_BY_MINUTE = """
+SELECT endpoint, cause, status, bucket, sum(count) FROM group_rates JOIN failure_groups f ON f.id = failure_group
+GROUP BY 1, 2, 3, 4
+"""
+
+
+def assert_groups_agree(store: Store) -> None:
+    """Each troubled delivery is in a group of its endpoint, cause and status, and groups count what is theirs."""
+    for id_, *both in read(store.path, _GROUPED):
+        assert both[:3] == both[3:], id_
+    shown = {(group.id, group.deliveries, group.newest) for group in store.failure_groups(DeliveryFilter())}
+    assert shown == {tuple(row) for row in read(store.path, _GROUP_COUNTS)}
+    assert sorted(read(store.path, _GROUPED_BY_MINUTE)) == sorted(read(store.path, _FAILED_BY_MINUTE))

@@ -6,6 +6,7 @@ from tests.store.conformance import (
     endpoints,
     engine,
     following,
+    grouping,
     health,
     intake,
     levels,
@@ -38,6 +39,12 @@ class TestExchange(completing.ExchangeConformance): ...
 
 
 class TestRecover(engine.RecoverConformance): ...
+
+
+class TestGrouping(grouping.GroupingConformance): ...
+
+
+class TestCharts(grouping.ChartsConformance): ...
 
 
 class TestDueAndNudges(engine.DueAndNudgesConformance): ...

@@ -270,6 +270,7 @@ class StoreMachine(RuleBasedStateMachine):
     def counters_equal_a_recount(self) -> None:
         recount.assert_gauges_agree(self.store)
         recount.assert_rates_agree(self.store)
+        recount.assert_groups_agree(self.store)
 
     @invariant()
     def every_try_is_in_the_log(self) -> None:

@@ -5,7 +5,10 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from console.domain.filters import DeliveryFilter
+from console.domain.fingerprint import UNTOLD_WORDS
 from console.domain.ids import OperationId
+from console.domain.outcome import Cause
 from console.store import open_store
 from console.store.sqlite.connection import Connection
 from console.store.sqlite.schema import APPLICATION_ID, migrations
@@ -19,7 +22,25 @@ INSERT INTO operations (id, kind, actor, target, started_at, finished_at, done, 
 """
 
 
-def make_first(path: Path) -> None:
+_TROUBLES = """
+INSERT INTO endpoints (seq, id, name, url, types, secrets, policy, state, state_since, created_at, version) VALUES
+  (1, 'ep_a', 'crm', 'https://x', '["*"]', '[]', '{}', 'active', 0, 0, 1),
+  (2, 'ep_b', 'erp', 'https://x', '["*"]', '[]', '{}', 'active', 0, 0, 1);
+INSERT INTO events (seq, id, type, payload, accepted_at, source) VALUES (1, 'evt_1', 'x', x'7b7d', 0, 'cli');
+INSERT INTO deliveries (id, event, endpoint, state, next_attempt_at, last_cause, last_status, last_attempt_at,
+  created_at, updated_at) VALUES
+  (1, 1, 1, 'failed', NULL, 'http_5xx', 503, 70, 10, 70),
+  (2, 1, 1, 'pending', 900, 'http_5xx', 503, 90, 20, 90),
+  (3, 1, 2, 'failed', NULL, 'http_5xx', 503, 80, 30, 80),
+  (4, 1, 1, 'failed', NULL, 'dns', NULL, 60, 40, 60),
+  (5, 1, 1, 'cancelled', NULL, 'dns', NULL, 60, 40, 60),
+  (6, 1, 1, 'delivered', NULL, NULL, 200, 60, 40, 60);
+INSERT INTO attempts (id, delivery, endpoint, number, manual, started_at) VALUES
+  (7, 2, 1, 1, 0, 80), (8, 2, 1, 2, 0, 89)
+"""
+
+
+def make_first(path: Path, *more: str) -> None:
     """A store as the first version made it, with a retry in it whose process died."""
     path.touch()
     with closing(Connection(path, read_only=False)) as connection:
@@ -28,7 +49,22 @@ def make_first(path: Path) -> None:
             connection.run(f"PRAGMA application_id={APPLICATION_ID}")
             connection.run("PRAGMA user_version=1")
         connection.run("PRAGMA journal_mode=WAL")
-        connection.run(_OPERATIONS)
+        for statement in more or (_OPERATIONS,):
+            connection.run(statement)
+
+
+def test_failures_of_before_errors_were_told_apart_are_in_groups(tmp_path: Path) -> None:
+    path = tmp_path / "store.db"
+    make_first(path, *_TROUBLES.split(";\n"))
+    with closing(open_store(path)) as store:
+        groups = store.failure_groups(DeliveryFilter())
+        assert [(g.endpoint_name, g.cause, g.status, g.deliveries, g.newest) for g in groups] == [
+            ("crm", Cause.HTTP_5XX, 503, 2, 2),
+            ("crm", Cause.DNS, None, 1, 4),
+            ("erp", Cause.HTTP_5XX, 503, 1, 3),
+        ]
+        first = groups[0]
+        assert (first.words, first.first_at_ms, first.last_at_ms, first.example) == (UNTOLD_WORDS, 10, 90, 8)
 
 
 def test_a_retry_that_nobody_can_carry_on_is_not_under_way_for_ever(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from console.domain.rates import MINUTE, SECOND, SECONDS_KEPT_S
 from console.domain.retention import Cutoffs, Dropped, Found, Phase, Retention, Space, check_retention
 from console.store.sqlite import counting
 from console.store.sqlite.base import Queries
+from console.store.sqlite.schema import TROUBLED
 
 _SETTING = "SELECT value FROM settings WHERE key = 'retention'"
 _SET = """
@@ -69,6 +70,15 @@ DELETE FROM rates WHERE (width, bucket, endpoint) IN
 _DROP_CAUSES = """
 DELETE FROM causes WHERE (bucket, endpoint, cause) IN
   (SELECT bucket, endpoint, cause FROM causes WHERE bucket < ? LIMIT ?)
+"""
+_DROP_GROUP_RATES = """
+DELETE FROM group_rates WHERE (bucket, failure_group) IN
+  (SELECT bucket, failure_group FROM group_rates WHERE bucket < ? LIMIT ?)
+"""
+# One that only a cancelled delivery still names is told by that delivery, should it come back.
+_DROP_GROUPS = f"""
+DELETE FROM failure_groups WHERE id IN (SELECT id FROM failure_groups g WHERE last_at < ? AND NOT EXISTS
+  (SELECT 1 FROM deliveries INDEXED BY deliveries_group WHERE failure_group = g.id AND {TROUBLED}) LIMIT ?)
 """
 _COUNTS_AT_ONCE = 1000
 MINUTES_KEPT_S = 40 * 24 * 3600
@@ -160,6 +170,8 @@ class RetainingQueries(Queries):
                 run(_DROP_RATES, (SECOND, now_s - SECONDS_KEPT_S, _COUNTS_AT_ONCE)),
                 run(_DROP_RATES, (MINUTE, now_s - MINUTES_KEPT_S, _COUNTS_AT_ONCE)),
                 run(_DROP_CAUSES, (now_s - MINUTES_KEPT_S, _COUNTS_AT_ONCE)),
+                run(_DROP_GROUP_RATES, (now_s - MINUTES_KEPT_S, _COUNTS_AT_ONCE)),
+                run(_DROP_GROUPS, ((now_s - MINUTES_KEPT_S) * 1000, _COUNTS_AT_ONCE)),
             )
         return _COUNTS_AT_ONCE in dropped
 
