@@ -52,6 +52,15 @@ def _came_to(where: AttemptFilter, attempt: Attempt) -> bool:
     return not where.ended_only or attempt.ended_at_ms is not None
 
 
+ENDPOINT_STATES = {
+    "active": "",
+    "paused": "by an operator",
+    "tripped": "by its circuit breaker",
+    "disabled": "410 Gone, or failing for days",
+}
+"""Its states, with a hint for each."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
     """One term: any of the words, or none of them."""
