@@ -231,6 +231,19 @@ class Reading(Protocol):
         """What came of the deliveries that a retry made due, and no later operation moved. Looks at each of them."""
         ...
 
+    def oldest_movable(self, kind: OperationKind, where: DeliveryFilter) -> DeliveryId | None:
+        """The oldest delivery that a bulk operation of this kind would move now; None: there is none, or it is behind
+        very many that do not match."""
+        ...
+
+    def first_in_line(self, endpoint_id: EndpointId) -> DeliveryId | None:
+        """The oldest open delivery that an endpoint gets in order: a head. None: none stands in a line."""
+        ...
+
+    def behind(self, head: DeliveryId, *, limit: int) -> list[Delivery]:
+        """The open deliveries that follow this one in its line, oldest first."""
+        ...
+
     def bulk_plan(self, operation_id: OperationId) -> BulkPlan | None:
         """Which deliveries a bulk operation is for; None: it is none."""
         ...

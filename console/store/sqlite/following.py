@@ -1,15 +1,19 @@
 """What became of things: of what a retry made due, of an event that was sent again, and who else looks on."""
 
+import json
+
 import msgspec
 
-from console.domain.delivery import DeliveryState
-from console.domain.ids import EventId, OperationId
+from console.domain.delivery import Delivery, DeliveryState
+from console.domain.ids import DeliveryId, EndpointId, EventId, OperationId
 from console.domain.operation import BulkPlan, Outcomes
 from console.domain.watcher import STALE_MS, Watcher
 from console.store.sqlite.base import Queries
+from console.store.sqlite.rows import DELIVERY_COLUMNS, delivery_of
 
 _OUTCOMES = """
-SELECT state, manual, count(*) FROM deliveries INDEXED BY deliveries_operation WHERE operation = ? GROUP BY state, manual
+SELECT state, manual, count(*) FROM deliveries INDEXED BY deliveries_operation WHERE operation = ?
+GROUP BY state, manual
 """
 _PLAN = "SELECT plan FROM operations WHERE id = ?"
 _COPIES = """
@@ -23,6 +27,22 @@ ON CONFLICT (id) DO UPDATE SET place = excluded.place, seen_at = excluded.seen_a
 """
 _FORGET_GONE = "DELETE FROM watchers WHERE seen_at <= ?"
 _UNWATCH = "DELETE FROM watchers WHERE id = ?"
+
+_FIRST_IN_LINE = """
+SELECT min(id) FROM (SELECT (
+  SELECT id FROM deliveries INDEXED BY deliveries_endpoint_state
+  WHERE endpoint = p.seq AND state = states.value AND order_key IS NOT NULL ORDER BY id LIMIT 1) AS id
+FROM endpoints p CROSS JOIN json_each('["pending", "sending", "failed"]') states WHERE p.id = ?)
+"""
+_BEHIND = """
+SELECT o.id FROM deliveries h CROSS JOIN deliveries o
+WHERE h.id = ?1 AND o.endpoint = h.endpoint AND o.order_key = h.order_key AND o.id > h.id
+  AND o.order_key IS NOT NULL AND o.state IN ('pending', 'sending', 'failed') ORDER BY o.id LIMIT ?2
+"""
+_IN_ORDER = f"""
+SELECT {DELIVERY_COLUMNS} FROM json_each(?) picked JOIN deliveries d ON d.id = picked.value
+JOIN events e ON e.seq = d.event JOIN endpoints p ON p.seq = d.endpoint ORDER BY d.id
+"""
 
 _read_plan = msgspec.json.Decoder(BulkPlan).decode
 
@@ -40,6 +60,14 @@ class FollowingQueries(Queries):
 
     def copies(self, event_id: EventId, *, limit: int) -> list[EventId]:
         return [EventId(id_) for (id_,) in self._connection.rows(_COPIES, (event_id, limit))]
+
+    def first_in_line(self, endpoint_id: EndpointId) -> DeliveryId | None:
+        number = self._connection.value(_FIRST_IN_LINE, (endpoint_id,))
+        return None if number is None else DeliveryId(number)
+
+    def behind(self, head: DeliveryId, *, limit: int) -> list[Delivery]:
+        ids = [number for (number,) in self._connection.rows(_BEHIND, (head, limit))]
+        return [delivery_of(row) for row in self._connection.rows(_IN_ORDER, (json.dumps(ids),))]
 
     def watchers(self, now_ms: int) -> list[Watcher]:
         return [

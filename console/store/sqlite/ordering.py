@@ -18,8 +18,8 @@ from console.domain.retry import STANDARD_SCHEDULE_S
 from console.store.sqlite.connection import Connection
 from console.store.sqlite.policies import policy_of, read_policy
 
-TEST_SOURCE = "test"
-"""The `source` of events that stand in no line."""
+OUTSIDE_SOURCES = "('test', 'resend')"
+"""The `source` of events that stand in no line: they were sent to one endpoint alone."""
 
 _OPEN = "order_key IS NOT NULL AND state IN ('pending', 'sending', 'failed')"
 """The condition of the index on lines; queries must repeat it to the letter."""
@@ -77,7 +77,7 @@ WHERE p.seq IN (SELECT endpoint FROM deliveries WHERE id IN (SELECT value FROM j
 # What was delivered once, or is a test, stands in no line.
 _OUTSIDE = f"""
 (EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.id AND a.ended_at IS NOT NULL AND a.cause IS NULL)
-  OR (SELECT source FROM events e WHERE e.seq = d.event) = '{TEST_SOURCE}')
+  OR (SELECT source FROM events e WHERE e.seq = d.event) IN {OUTSIDE_SOURCES})
 """
 _TO_KEY = f"""
 SELECT id FROM deliveries d WHERE id IN (SELECT value FROM json_each(?1)) AND endpoint = ?2 AND NOT {_OUTSIDE}

@@ -33,6 +33,10 @@ STREAMS = 12
 
 _ALL = 2**62
 
+LOOK_AT_ONCE = 2_000
+OLDEST_LOOK = 100_000
+"""Deliveries that are looked at for the oldest one of a filter: some 100 ms."""
+
 _BEGIN = """
 INSERT INTO operations (kind, actor, target, reason, started_at, before) VALUES (?, ?, ?, ?, ?, ?) RETURNING id
 """
@@ -240,6 +244,21 @@ class SteeringQueries(Queries):
         changes = [(endpoint, state, move.to or before) for _, endpoint, state, before, _ in rows]
         counting.move(self._connection, counting.moves_between(changes))
         nudging.work_changed(self._connection, {row[1] for row in rows})
+
+    def oldest_movable(
+        self, kind: OperationKind, where: DeliveryFilter, *, look: int = OLDEST_LOOK
+    ) -> DeliveryId | None:
+        states = tuple(s for s in where.states or _MOVES[kind].states if s in _MOVES[kind].states)
+        where = replace(where, ids=tuple(sorted(set(where.ids))), states=states or where.states)
+        plan, position = BulkPlan(where=where, newest=DeliveryId(_ALL), newest_attempt=AttemptId(_ALL)), 0
+        for _ in range(0, look, LOOK_AT_ONCE):
+            piece = self._next_piece(kind, plan, position, 1, LOOK_AT_ONCE)
+            if piece.rows:
+                return DeliveryId(piece.rows[0][0])
+            if not piece.more:
+                return None
+            position = piece.position
+        return None
 
     def cancel_operation(self, operation_id: OperationId, *, actor: str, now_ms: int) -> Operation:
         with self.transaction():

@@ -1,11 +1,13 @@
 from dataclasses import replace
 
 from console.domain.change import Change
+from console.domain.delivery import DeliveryState
 from console.domain.endpoint import EndpointState
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import EventId
 from console.domain.operation import OperationKind, Outcomes
 from console.domain.pacing import Pace
+from console.domain.policy import Ordering
 from console.domain.watcher import STALE_MS, Watcher
 from console.store.protocol import Store
 from tests.factories import (
@@ -57,6 +59,35 @@ class FollowingConformance:
         urls = {d.event_id: d.url for d in store.deliveries(DeliveryFilter(), limit=10)}
         assert urls == {copies[0]: None, copies[1]: "http://127.0.0.1:9/elsewhere"}
         assert {c.event_id: c.url for c in claim_all(store, epoch)} == urls
+
+    def test_the_head_of_a_line_and_what_follows_it(self, store: Store) -> None:
+        epoch = start_engine(store)
+        unordered = add_endpoint(store, name="any")
+        fifo = add_endpoint(store, name="fifo", policy={"ordering": Ordering.FIFO, "order_key": "who"})
+        assert store.first_in_line(fifo.id) is None
+        store.accept([make_event(payload=b'{"who": %d}' % (n % 2)) for n in range(6)], NOW_MS)
+        mine = sorted(d.id for d in store.deliveries(DeliveryFilter(endpoints=(fifo.id,)), limit=10))
+        assert store.first_in_line(unordered.id) is None
+        assert store.first_in_line(fifo.id) == mine[0]
+        assert [d.id for d in store.behind(mine[0], limit=10)] == mine[2::2]
+        assert [d.id for d in store.behind(mine[0], limit=1)] == mine[2:3]
+        attempt_all(store, epoch, failed())
+        assert store.first_in_line(fifo.id) == mine[0], "a failed one holds up what is behind it"
+
+    def test_the_oldest_that_a_retry_would_move(self, store: Store) -> None:
+        epoch = start_engine(store)
+        add_endpoint(store)
+        retrying = OperationKind.DELIVERY_RETRY
+        where = DeliveryFilter(states=(DeliveryState.FAILED,))
+        assert store.oldest_movable(retrying, where) is None
+        store.accept([make_event() for _ in range(4)], NOW_MS)
+        claimed = claim_all(store, epoch)
+        verdicts = (delivered(), failed(), failed(), delivered())
+        store.complete([make_completed(c, v) for c, v in zip(claimed, verdicts, strict=True)], epoch=epoch)
+        ids = tuple(c.delivery_id for c in claimed)
+        assert store.oldest_movable(retrying, where) == ids[1]
+        assert store.oldest_movable(retrying, DeliveryFilter(ids=ids[2:])) == ids[2]
+        assert store.oldest_movable(retrying, DeliveryFilter()) == ids[0]
 
     def test_paused_endpoints_are_found_when_their_time_comes(self, store: Store) -> None:
         first, second = (add_endpoint(store, name=name) for name in ("a", "b"))
