@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
-from console.cli.quick_start import compile_methods_later
+from console.cli.quick_start import compile_methods_later, loading
 
-compile_methods_later()
-# Before any module that makes dataclasses.
-import click  # noqa: E402
+compile_methods_later()  # before any module that makes dataclasses
+with loading():
+    import click
 
-from console import __version__  # noqa: E402
-from console.cli.commands import ConsoleGroup  # noqa: E402
-from console.cli.invocation import Invocation, invocation_of  # noqa: E402
-from console.cli.output import error  # noqa: E402
-from console.config import APP  # noqa: E402
-from console.domain.errors import ConsoleError  # noqa: E402
+    from console import __version__
+    from console.cli.commands import ConsoleGroup
+    from console.cli.invocation import Invocation, invocation_of
+    from console.cli.output import error, note, pointed_at
+    from console.config import APP
+    from console.domain.errors import ConsoleError, QueryError
 
 DEBUG_VARIABLE = "WEBHOOK_CONSOLE_DEBUG"
 COMPLETION_VARIABLE = "_WEBHOOK_CONSOLE_COMPLETE"
@@ -27,9 +27,11 @@ _COMMANDS = {
     "demo": "console.cli.demo:demo",
     "serve": "console.cli.engine:serve",
     "status": "console.cli.engine:status",
+    "read": "console.cli.read:read",
     "stop": "console.cli.engine:stop",
     "send": "console.cli.send:send",
     "endpoints": "console.cli.endpoints:endpoints",
+    "filters": "console.cli.saved:filters",
     "defaults": "console.cli.defaults:defaults",
     "events": "console.cli.events:events",
     "deliveries": "console.cli.deliveries:deliveries",
@@ -37,11 +39,13 @@ _COMMANDS = {
     "stats": "console.cli.stats:stats",
     "operations": "console.cli.operations:operations",
     "secrets": "console.cli.secrets:secrets",
+    "verify": "console.cli.verify:verify",
     "alerts": "console.cli.alerts:alerts",
     "retention": "console.cli.retention:retention",
     "doctor": "console.cli.doctor:doctor",
     "config": "console.cli.config:config",
     "backup": "console.cli.backup:backup",
+    "web": "console.cli.web:web",
     "completion": "console.cli.completion:completion",
 }
 
@@ -107,6 +111,8 @@ def run(arguments: Sequence[str], invocation: Invocation | None = None) -> int:
             sys.stdout.flush()
     except click.UsageError as problem:
         return _usage(problem)
+    except QueryError as problem:
+        return _wrong_filter(problem)
     except click.ClickException as problem:
         error(problem.format_message())
         return FAILED
@@ -142,6 +148,14 @@ def _usage(problem: click.UsageError) -> int:
     words = " ".join(problem.format_message().split()).rstrip(".")
     hint = f" (see '{problem.ctx.command_path} --help')" if problem.ctx is not None else ""
     error(words[:1].lower() + words[1:] + hint)
+    return USAGE
+
+
+def _wrong_filter(problem: QueryError) -> int:
+    """One line that says what is wrong, then the filter, and a line that points at the place."""
+    error(f"filter: {problem}")
+    for line in pointed_at(problem):
+        note(line)
     return USAGE
 
 

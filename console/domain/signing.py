@@ -6,13 +6,16 @@ by HMAC-SHA256; ed25519 keys (`whsk_` + base64 of seed, or of seed and public ke
 
 import base64
 import binascii
-import hmac
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from console.domain.errors import InvalidInputError
 from console.domain.sealing import is_sealed
+
+if TYPE_CHECKING:
+    import hmac
 
 SECRET_PREFIX, KEY_PREFIX, PUBLIC_PREFIX = "whsec_", "whsk_", "whpk_"
 SECRET_BYTES = 32
@@ -98,6 +101,17 @@ def public_key_of(key: str) -> str:
     return PUBLIC_PREFIX + _public_key(_key_bytes(key))
 
 
+def public_bytes_of(key: str) -> bytes | None:
+    """The public key of `whsk_…` or `whpk_…`; None when it is no ed25519 key."""
+    try:
+        if key.startswith(KEY_PREFIX):
+            return base64.b64decode(_public_key(_key_bytes(key)))
+        public = base64.b64decode(key.removeprefix(PUBLIC_PREFIX), validate=True)
+    except (InvalidInputError, binascii.Error, ValueError):
+        return None
+    return public if len(public) == 32 else None
+
+
 def _public_key(seed: bytes) -> str:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -151,6 +165,8 @@ def _sign_one(secret: str, signed: bytes) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _keyed(secret: str) -> hmac.HMAC:
+def _keyed(secret: str) -> "hmac.HMAC":
     """HMAC-SHA256 with the key taken in, to be copied: a third cheaper than from the key each time."""
+    import hmac  # loads OpenSSL, which whoever only reads does not need
+
     return hmac.new(_key_bytes(secret), digestmod="sha256")

@@ -45,7 +45,7 @@ EXPECTED = [
     "read", "operations-list", "operations-show", "operations-undo", "operations-watch", "retention", "retention-edit",
     "retention-run", "retention-show", "secrets", "secrets-generate-key", "secrets-seal", "secrets-status",
     "secrets-unseal", "send", "serve", "stats", "status", "stop",
-    "web",
+    "verify", "web",
 ]  # fmt: skip
 
 
