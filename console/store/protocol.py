@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # who speaks of a store need not load all that stores speak o
     from console.domain.operation import BulkPlan, Operation, OperationKind, Outcomes
     from console.domain.outcome import Cause
     from console.domain.pacing import Pace
+    from console.domain.passing import Glimpse
     from console.domain.policy import DeliveryPolicy
     from console.domain.rates import Bucket
     from console.domain.retention import Cutoffs, Dropped, Phase, Retention, Space
@@ -168,6 +169,13 @@ class Reading(Protocol):
 
     def find_attempts(self, where: AttemptFilter, page: AttemptPage, *, budget_ms: float) -> Found[Attempt]:
         """By ascending id, as many of the page as are found in about `budget_ms`."""
+        ...
+
+    def glimpses(
+        self, *, after: AttemptId, also: Sequence[AttemptId] = (), endpoint: EndpointId | None = None, limit: int
+    ) -> list[Glimpse]:
+        """The newest `limit` attempts above `after`, and those of `also` that are there, whatever their number; by
+        ascending id. A few microseconds each."""
         ...
 
     def count_found(self, where: DeliveryFilter, *, budget_ms: float) -> Counted:
