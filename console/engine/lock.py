@@ -15,6 +15,23 @@ def lock_path(store: Path) -> Path:
     return store.with_name(store.name + ".lock")
 
 
+def is_held(store: Path) -> bool:
+    """Whether an engine runs on this store, on this machine. Makes no file."""
+    try:
+        fd = os.open(lock_path(store), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+    return False
+
+
 class EngineLock:
     """Held from `acquire` until `release`, or until the process ends.
 

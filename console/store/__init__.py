@@ -4,9 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from console.domain.copy import StoreCopy
     from console.store.protocol import Store
 
-__all__ = ["Store", "check_store", "open_store"]
+__all__ = ["Store", "check_store", "copy_to_look_at", "open_copied_store", "open_store"]
 
 
 def open_store(path: Path, *, read_only: bool = False, create: bool = True, any_thread: bool = False) -> "Store":
@@ -31,6 +34,24 @@ def check_store(path: Path, *, read_only: bool = False, create: bool = True) -> 
     from console.store.sqlite.opening import make_ready
 
     make_ready(path, read_only=read_only, create=create)
+
+
+def copy_to_look_at(path: Path) -> "AbstractContextManager[StoreCopy]":
+    """A copied or backed-up store that can be opened while the block runs; nothing is ever written beside it.
+
+    Raises:
+        StoreError: there is none, or it is torn, or of a schema that cannot be read.
+    """
+    from console.store.sqlite.copies import copy_to_look_at as look_at
+
+    return look_at(path)
+
+
+def open_copied_store(copy: "StoreCopy") -> "Store":
+    """The store of a copy, for the calling thread, for reading only. Raises StoreError."""
+    from console.store.sqlite.copies import open_copied_store as open_it
+
+    return open_it(copy)
 
 
 def __getattr__(name: str) -> Any:

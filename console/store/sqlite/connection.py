@@ -35,11 +35,17 @@ class TimeUpError(StoreError):
 class Connection:
     """A connection of one thread; with `any_thread`, of several that take turns, which the owner must see to.
 
-    `lock_wait_s` is a parameter so that a test need not wait.
+    `lock_wait_s` is a parameter so that a test need not wait. `options` are more of SQLite's URI.
     """
 
     def __init__(
-        self, path: Path, *, read_only: bool, any_thread: bool = False, lock_wait_s: float = LOCK_WAIT_S
+        self,
+        path: Path,
+        *,
+        read_only: bool,
+        any_thread: bool = False,
+        lock_wait_s: float = LOCK_WAIT_S,
+        options: str = "",
     ) -> None:
         self.path, self.read_only = path, read_only
         self._lock_wait_s = lock_wait_s
@@ -50,7 +56,7 @@ class Connection:
         """A checkpoint has failed: see `checkpointing`."""
         self.at_begin: Callable[[], None] | None = None
         """Called at the beginning of each transaction; what it raises ends it."""
-        uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}"
+        uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}&{options}".removesuffix("&")
         # isolation_level None: transactions are ours. timeout 0: waiting is ours too, as SQLite's own handler
         # backs off to 100 ms and starves whoever came late.
         self._raw = self._translated(

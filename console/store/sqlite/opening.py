@@ -37,7 +37,7 @@ def _connect(path: Path, *, read_only: bool, create: bool, any_thread: bool) -> 
             f"{path}: SQLite {sqlite3.sqlite_version} can lose committed writes and is only used for reading: "
             "install a Python with SQLite 3.51.3 or newer (uv python install 3.13, then uv run --python 3.13 …)"
         )
-    if not _exists(path):
+    if not exists(path):
         if read_only or not create:
             raise StoreError(
                 f"{path}: there is no store: start one with `webhook-console serve` or `send`, or see --store"
@@ -47,7 +47,7 @@ def _connect(path: Path, *, read_only: bool, create: bool, any_thread: bool) -> 
     connection = Connection(path, read_only=read_only, any_thread=any_thread)
     try:
         if not read_only:
-            _bring_up_to_date(connection)
+            bring_up_to_date(connection)
         connection.prepare()
         return connection
     except BaseException:
@@ -55,7 +55,8 @@ def _connect(path: Path, *, read_only: bool, create: bool, any_thread: bool) -> 
         raise
 
 
-def _exists(path: Path) -> bool:
+def exists(path: Path) -> bool:
+    """Whether there is a file. Raises StoreError when that is a folder, or cannot be known."""
     try:
         return path.stat() is not None and not _is_folder(path)
     except FileNotFoundError:
@@ -108,19 +109,9 @@ def _check_is_store(path: Path, *, read_only: bool) -> None:
     torn = path.with_name(path.name + "-journal").exists()
     connection = Connection(path, read_only=read_only or not torn)
     try:
-        # In this order: another process may be making the store between any two of these.
-        empty = not connection.value("SELECT count(*) FROM sqlite_schema")
-        version = connection.value("PRAGMA user_version")
-        application = connection.value("PRAGMA application_id")
+        version = check_application(connection, path, may_be_empty=True)
     finally:
         connection.close()
-    if application != APPLICATION_ID and not (empty and application == 0 and version == 0):
-        raise StoreError(f"{path}: is a SQLite file, but no webhook-console store: choose another with --store")
-    if version > VERSION:
-        raise StoreError(
-            f"{path}: written by a newer webhook-console (schema {version}, this one knows {VERSION}): "
-            "upgrade this program"
-        )
     if read_only and version < VERSION:
         raise StoreError(
             f"{path}: is of an older schema ({version}, this program needs {VERSION}): "
@@ -128,7 +119,25 @@ def _check_is_store(path: Path, *, read_only: bool) -> None:
         )
 
 
-def _bring_up_to_date(connection: Connection) -> None:
+def check_application(connection: Connection, path: Path, *, may_be_empty: bool = False) -> int:
+    """The schema of a store. Raises StoreError when it is none, or a newer program's."""
+    # In this order: another process may be making the store between any two of these.
+    empty = not connection.value("SELECT count(*) FROM sqlite_schema")
+    version = connection.value("PRAGMA user_version")
+    application = connection.value("PRAGMA application_id")
+    if application != APPLICATION_ID and not (may_be_empty and empty and application == 0 and version == 0):
+        raise StoreError(f"{path}: is a SQLite file, but no webhook-console store: choose another with --store")
+    if version > VERSION:
+        raise StoreError(
+            f"{path}: written by a newer webhook-console (schema {version}, this one knows {VERSION}): "
+            "upgrade this program"
+        )
+    assert isinstance(version, int)
+    return version
+
+
+def bring_up_to_date(connection: Connection) -> None:
+    """Migrate it to the newest schema, and let it keep a write-ahead log."""
     if connection.value("PRAGMA user_version") < VERSION:
         # Must precede the first table; it has no effect later.
         connection.run("PRAGMA auto_vacuum=INCREMENTAL")
