@@ -81,6 +81,30 @@ class ConsoleGroup(click.Group):
         self.lazy, self.examples = dict(lazy or {}), tuple(examples)
         self.params.extend(_shared_options())
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        rest = super().parse_args(ctx, args)
+        named = [*ctx._protected_args, *ctx.args]
+        if ctx.parent is None and named and not ctx.resilient_parsing and self._is_file(ctx, named[0]):
+            # A store to look at, with the console's flags before and after it.
+            del given[len(given) - len(named)]
+            ctx._protected_args, ctx.args = [], []
+            rest = super().parse_args(ctx, given)
+            if left := [*ctx._protected_args, *ctx.args]:
+                raise click.UsageError(f"{left[0]}: a command takes its store by --store", ctx)
+            invocation_of(ctx).copy_path = Path(named[0])
+        return rest
+
+    def _is_file(self, ctx: click.Context, word: str) -> bool:
+        """Whether a word is a file, and no command; what looks like one and is not there is said to be missing."""
+        if self.get_command(ctx, word) is not None:
+            return False
+        if Path(word).is_file():
+            return True
+        if "/" in word or word.endswith(".db"):
+            raise click.UsageError(f"there is no command and no file {word!r}", ctx)
+        return False
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*self.lazy, *self.commands]
 

@@ -1,17 +1,23 @@
 """What the flags of one invocation say, and the store behind them: the composition root of every command."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from console.config import KEY_FILE_VARIABLE, KEY_VARIABLE, keyring, store_path
 from console.domain.clock import Clock, SystemClock
 from console.domain.sealing import Keyring
-from console.store import Store, open_store
+from console.store import open_store
+
+if TYPE_CHECKING:
+    from console.store import Store
 
 _NICE = 10
 
@@ -23,6 +29,8 @@ class Invocation:
     clock: Clock = field(default_factory=SystemClock)
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     store_flag: Path | None = None
+    copy_path: Path | None = None
+    """A file that was named instead of a command: a copy of a store, to be looked at."""
     json: bool = False
     own_process: bool = False
     """This process does nothing else."""

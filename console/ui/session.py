@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from console.domain.clock import Clock
 from console.domain.errors import ConsoleError, ReadInterruptedError
-from console.store import open_store
+from console.store import open_copied_store, open_store
 
 if TYPE_CHECKING:
     from console.domain.copy import StoreCopy
@@ -37,8 +37,8 @@ class _Job(Generic[T]):
 class _StoreThread:
     """One thread and the store it opened, when first asked."""
 
-    def __init__(self, path: Path, *, read_only: bool, name: str) -> None:
-        self._path, self._read_only = path, read_only
+    def __init__(self, path: Path, *, read_only: bool, name: str, copy: StoreCopy | None = None) -> None:
+        self._path, self._read_only, self._copy = path, read_only, copy
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=name)
         self._store: Store | None = None
         self._lock = Lock()
@@ -56,7 +56,7 @@ class _StoreThread:
 
     def _call(self, job: _Job[T]) -> T:
         if self._store is None:
-            self._store = open_store(self._path, read_only=self._read_only, create=False)
+            self._store = self._open()
         with self._lock:
             if job.unwanted:
                 raise ReadInterruptedError(f"{self._path}: the read was interrupted")
@@ -67,6 +67,11 @@ class _StoreThread:
             with self._lock:
                 self._running = None
                 self._store.go_on()
+
+    def _open(self) -> Store:
+        if self._copy is not None:
+            return open_copied_store(self._copy)
+        return open_store(self._path, read_only=self._read_only, create=False)
 
     def close(self) -> None:
         def close_store() -> None:
@@ -90,8 +95,8 @@ class Session:
 
     def __init__(self, path: Path, *, read_only: bool, clock: Clock, actor: str, copy: StoreCopy | None = None) -> None:
         self.path, self.read_only, self.clock, self.actor, self.copy = path, read_only, clock, actor, copy
-        self._reader = _StoreThread(path, read_only=True, name="store-reader")
-        self._searcher = _StoreThread(path, read_only=True, name="store-searcher")
+        self._reader = _StoreThread(path, read_only=True, name="store-reader", copy=copy)
+        self._searcher = _StoreThread(path, read_only=True, name="store-searcher", copy=copy)
         self._writer = None if read_only else _StoreThread(path, read_only=False, name="store-writer")
         self._newest: dict[str, _Job[object]] = {}
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from console.ui.app import ConsoleApp
 
-SCREENS = ("home", "failures", "charts", "operations", "alerts")
+SCREENS = ("home", "failures", "groups", "charts", "operations", "alerts")
 """Names of screens, as `--screen` takes them; each is opened by the app's `open_…`."""
 
 
@@ -39,18 +39,21 @@ def text_of(screen: "Screen[object]") -> str:
     return text if isinstance(text, str) else ""
 
 
-def open_view(app: "ConsoleApp", view: View) -> None:
-    """Show a view, as far as it was named."""
+def open_view(app: "ConsoleApp", view: View | None) -> None:
+    """Show a view, as far as it was named; of a copy its end, when no moment was."""
+    view = view or View()
     if view.window is not None:
         app.window = view.window
     if view.focus is not None:
         app.focus_on = view.focus
-    if view.moment is not None:
+    if view.moment is not None or app.session.copy is not None:
         app.show_moment(view.moment)
     elif view.window is not None or view.focus is not None:
         app.feed.look_at(window=app.window, focus=app.focus_on)
     if view.screen is not None and view.screen != "home":
-        getattr(app, f"action_open_{view.screen}")()
+        open_it = getattr(app, f"action_open_{view.screen}", None)
+        if open_it is not None:
+            open_it()
     if view.filter_text:
         show_filter = getattr(app.screen, "show_filter", None)
         if show_filter is not None:
