@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import TextIOWrapper
 from pathlib import Path
 
@@ -22,6 +22,10 @@ with loading():
 DEBUG_VARIABLE = "WEBHOOK_CONSOLE_DEBUG"
 COMPLETION_VARIABLE = "_WEBHOOK_CONSOLE_COMPLETE"
 FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
+
+SHOWN_WINDOWS = ("1m", "5m", "15m", "1h", "6h", "24h")
+SHOWN_SCREENS = ("home", "failures", "groups", "charts", "operations", "alerts")
+"""As the domain and the screens have them, which need not be loaded to parse a command line."""
 
 _COMMANDS = {
     "demo": "console.cli.demo:demo",
@@ -66,25 +70,57 @@ _COMMANDS = {
 @click.option("--theme", metavar="NAME", help="The console's theme.")
 @click.option("--read-only", is_flag=True, help="Open the console without the keys that change anything.")
 @click.option("--no-engine", is_flag=True, help="Do not start an engine when none is running.")
+@click.option("--no-state", is_flag=True, help="Do not begin as the console was left, nor remember how it is left.")
+@click.option("--at", metavar="WHEN", help="Show a moment of the past, or a range: 14:02, 2h ago, 14:02..14:20.")
+@click.option("--window", type=click.Choice(SHOWN_WINDOWS), help="Show rates over this window.")
+@click.option("--endpoint", metavar="REF", help="Show one endpoint only.")
+@click.option("--screen", type=click.Choice(SHOWN_SCREENS), help="Open this screen.")
+@click.option("--filter", "filter_text", metavar="FILTER", help="Show only failures that match.")
 @click.version_option(__version__, prog_name=APP, message="%(prog)s %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, theme: str | None, read_only: bool, no_engine: bool) -> int | None:
+def cli(
+    ctx: click.Context, /, theme: str | None, read_only: bool, no_engine: bool, no_state: bool, **view: str | None
+) -> int | None:
     """Send signed webhooks from one machine, and watch, pause and retry them.
 
-    Without a command the console opens, and an engine is started in the background when none is running.
+    Without a command the console opens, and an engine is started in the background when none is running. With a file
+    instead of a command, a copy or a backup of a store, it shows that as of its end, with no engine.
 
     Exit codes: 0 done, 1 failed, 2 wrong usage, 130 Ctrl-C, 141 the reader of the output has gone.
     """
     if ctx.invoked_subcommand is None:
         if invocation_of(ctx).json:
             raise click.UsageError("the console has no --json: give a command, such as status --json", ctx)
-        from console.cli.opening import open_console
-
-        return open_console(invocation_of(ctx), theme=theme, read_only=read_only, no_engine=no_engine)
-    for flag, given in (("--theme", theme), ("--read-only", read_only), ("--no-engine", no_engine)):
+        return _console(invocation_of(ctx), theme, read_only, no_engine, not no_state, view)
+    flags: dict[str, object] = {
+        "--theme": theme, "--read-only": read_only, "--no-engine": no_engine, "--no-state": no_state,
+        **{f"--{name.removesuffix('_text')}": value for name, value in view.items()},
+    }  # fmt: skip
+    for flag, given in flags.items():
         if given:
             raise click.UsageError(f"{flag} belongs to the console, which opens without a command", ctx)
     return None
+
+
+def _console(
+    invocation: Invocation,
+    theme: str | None,
+    read_only: bool,
+    no_engine: bool,
+    remember: bool,
+    view: Mapping[str, str | None],
+) -> int:
+    """Open the console, on the store or on the copy that was named."""
+    if invocation.copy_path is None and not any(view.values()):
+        from console.cli.opening import open_console
+
+        return open_console(invocation, theme=theme, read_only=read_only, no_engine=no_engine, remember=remember)
+    from console.cli.viewing import Asked, open_copy, open_viewed
+
+    asked = Asked(**view)
+    if invocation.copy_path is not None:
+        return open_copy(invocation, invocation.copy_path, theme=theme, asked=asked)
+    return open_viewed(invocation, theme=theme, read_only=read_only, no_engine=no_engine, asked=asked)
 
 
 def main() -> int:

@@ -1,39 +1,56 @@
 """Opening the console: the terminal it needs, the store, and an engine behind it."""
 
 import gc
-import sys
-from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from console.cli.invocation import Invocation
+from console.cli.quick_start import without_tls
 from console.config import TRANSPORT_VARIABLE, EngineSettings, allowed_addresses
 from console.domain.errors import ConfigError, ConsoleError
 from console.settings import Settings, load_settings
-from console.store import open_store
+from console.store import check_store
+from console.ui.terminal import require_terminal
+
+if TYPE_CHECKING:
+    from console.cli.viewing import Asked
+    from console.domain.copy import StoreCopy
+    from console.ui.view import View
 
 
-def check_terminal(environ: Mapping[str, str]) -> None:
-    """Raises ConfigError when there is no terminal that can show the console."""
-    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        raise ConfigError(
-            "the console needs a terminal on stdin, stdout and stderr (over SSH: ssh -t); "
-            "commands such as 'webhook-console status' do not"
-        )
-    if environ.get("TERM", "dumb") in ("dumb", "unknown", ""):
-        raise ConfigError("the console needs a terminal that can move the cursor, and TERM says dumb or nothing")
+def open_console(
+    invocation: Invocation,
+    *,
+    theme: str | None,
+    read_only: bool,
+    no_engine: bool,
+    remember: bool = True,
+    asked: "Asked | None" = None,
+) -> int:
+    """Open the console on the store, starting an engine when none is alive. Returns the exit code.
 
-
-def open_console(invocation: Invocation, *, theme: str | None, read_only: bool, no_engine: bool) -> int:
-    """Open the console on the store, starting an engine when none is alive. Returns the exit code."""
-    check_terminal(invocation.environ)
+    Args:
+        remember: begin as it was left, and keep how it is left.
+        asked: what is shown first.
+    """
+    require_terminal(invocation.environ)
     # Nothing of what is loaded from here to the first frame is garbage; the console turns it on again.
     gc.disable()
     try:
         path = invocation.store_path
         # Here and not in the console: what is wrong with a store is a line on the shell, not a screen.
-        open_store(path, read_only=read_only, create=not read_only).close()
+        check_store(path, read_only=read_only, create=not read_only)
         notice, started = _engine(invocation, start=not (read_only or no_engine))
-        return show_console(invocation, path, theme=theme, read_only=read_only, notice=notice, started_engine=started)
+        return show_console(
+            invocation,
+            path,
+            theme=theme,
+            read_only=read_only,
+            notice=notice,
+            started_engine=started,
+            remember=remember and asked is None,
+            view=None if asked is None else asked.view_of(path, invocation.clock.now_ms()),
+        )
     finally:
         gc.enable()
 
@@ -46,14 +63,26 @@ def show_console(
     read_only: bool,
     notice: str | None,
     started_engine: bool = False,
+    remember: bool = False,
+    view: "View | None" = None,
+    copy: "StoreCopy | None" = None,
 ) -> int:
-    """Show the console on a store that exists, until it is left. Returns the exit code."""
+    """Show the console on a store that exists, until it is left. Returns the exit code.
+
+    Args:
+        remember: begin as it was left, and keep how it is left.
+        view: what is shown first.
+        copy: `path` is a copy of a store, looked at as of its end.
+    """
     from console.operations.actor import current_actor
-    from console.ui.app import run_console
+
+    with without_tls():
+        from console.ui.app import run_console
     from console.ui.session import Session
+    from console.ui.state import StateFile, state_dir
 
     settings, trouble = _settings(invocation)
-    session = Session(path, read_only=read_only, clock=invocation.clock, actor=current_actor())
+    session = Session(path, read_only=read_only, clock=invocation.clock, actor=current_actor(), copy=copy)
     try:
         return run_console(
             session,
@@ -62,6 +91,10 @@ def show_console(
             started_engine=started_engine,
             settings=settings,
             reload=lambda: load_settings(invocation.environ),
+            state=StateFile(state_dir(invocation.environ), path, invocation.clock)
+            if remember and settings.state
+            else None,
+            view=view,
         )
     finally:
         session.close()

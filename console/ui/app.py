@@ -3,8 +3,9 @@
 import gc
 import os
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from console.domain.endpoint import Endpoint
 from console.domain.errors import ConfigError, ConsoleError
@@ -12,7 +13,15 @@ from console.domain.ids import AttemptId, DeliveryId, EndpointId
 from console.domain.moment import Moment
 from console.domain.rates import Window
 from console.settings import Settings
-from console.ui.live import READ_EVERY_BUSY_OVER_SSH_S, READ_EVERY_OVER_SSH_S, READ_EVERY_S, LiveFeed, Snapshot, Taken
+from console.ui.live import (
+    READ_EVERY_BUSY_OVER_SSH_S,
+    READ_EVERY_BUSY_S,
+    READ_EVERY_OVER_SSH_S,
+    READ_EVERY_S,
+    LiveFeed,
+    Snapshot,
+    Taken,
+)
 from console.ui.session import Session
 from console.ui.terminal import TerminalGuard, prepare_environment, require_terminal, wants_no_colour
 
@@ -25,10 +34,12 @@ from textual.screen import Screen  # noqa: E402
 
 from console.ui import themes  # noqa: E402
 from console.ui.format import counted, inline, one_line  # noqa: E402
+from console.ui.memory import Memory  # noqa: E402
 from console.ui.messages import EndAsked, FeedChanged, MomentChanged  # noqa: E402
 from console.ui.preferences import Preferences, Reload  # noqa: E402
 from console.ui.screens.home import HomeScreen  # noqa: E402
 from console.ui.screens.live_screen import LiveScreen  # noqa: E402
+from console.ui.state import StateFile  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,7 +49,9 @@ if TYPE_CHECKING:
     from textual.driver import Driver
     from textual.theme import Theme
 
+    from console.ui.filtering import FilterDesk
     from console.ui.travel import Travel
+    from console.ui.view import View
 
 AFTER_FIRST_DATA_S = 0.5
 """When what the first frame does not need is begun: watching theme files."""
@@ -63,6 +76,8 @@ class ConsoleApp(App[int]):
         started_engine: this console started the engine, so quitting asks whether it should stop too.
         settings: what the user prefers.
         reload: reads the settings again when their file has changed; None: it is not looked at.
+        state: what is remembered from one console to the next; None: nothing is.
+        view: what is shown first.
     """
 
     TITLE = "webhook-console"
@@ -93,15 +108,24 @@ class ConsoleApp(App[int]):
         started_engine: bool,
         settings: Settings | None = None,
         reload: Reload | None = None,
+        state: StateFile | None = None,
+        view: "View | None" = None,
     ) -> None:
         super().__init__(ansi_color=True if wants_no_colour(os.environ) else None)
         self.preferences = Preferences(self, settings or Settings(), reload)
         self.session = session
         self.snapshot: Snapshot | None = None
         self.trouble = ""
-        self.window: Window = self.preferences.window
-        self.focus_on: EndpointId | None = None
+        self.memory = Memory(
+            self,
+            state,
+            theme_given=theme is not None or wants_no_colour(os.environ),
+            settings_theme=self.preferences.settings.theme,
+        )
+        self.window: Window = self.memory.window or self.preferences.window
+        self.focus_on: EndpointId | None = self.memory.endpoint
         """The one endpoint that the screens speak of; None for all."""
+        self._view = view
         self._travel: Travel | None = None
         over_ssh = bool(os.environ.get("SSH_CONNECTION"))
         self.feed = LiveFeed(
@@ -110,13 +134,22 @@ class ConsoleApp(App[int]):
             window=self.window,
             changed=self._feed_changed,
             read_every_s=READ_EVERY_OVER_SSH_S if over_ssh else READ_EVERY_S,
-            read_busy_every_s=READ_EVERY_BUSY_OVER_SSH_S if over_ssh else READ_EVERY_S,
+            read_busy_every_s=READ_EVERY_BUSY_OVER_SSH_S if over_ssh else READ_EVERY_BUSY_S,
         )
+        if self.focus_on is not None:
+            self.feed.look_at(window=self.window, focus=self.focus_on)
         self._notice, self._started_engine = notice, started_engine
         self._quitting = self._listening = False
-        self.register_theme(chosen := _theme(theme, self.preferences.settings.theme))
+        self.register_theme(chosen := _theme(theme, self.memory.theme or self.preferences.settings.theme))
         self.theme = chosen.name
         self.preferences.bind_keys()
+
+    @cached_property
+    def filters(self) -> "FilterDesk":
+        """What the screens share of filters; made when it is first asked for."""
+        from console.ui.filtering import FilterDesk
+
+        return FilterDesk(os.environ)
 
     @property
     def read_only(self) -> bool:
@@ -144,8 +177,8 @@ class ConsoleApp(App[int]):
         self._listening = True
         if self.feed.is_alive():
             self._feed_changed()  # what came before anybody listened
-        else:
-            self.feed.start()
+        elif self.session.copy is None:
+            self.feed.start()  # a copy has no present: it is looked at as of its end
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
@@ -153,8 +186,13 @@ class ConsoleApp(App[int]):
             # What was loaded by now stays: looking at it again and again would only make keys wait.
             gc.freeze()
             gc.enable()
+        if self._view is not None or self.session.copy is not None:
+            from console.ui.view import open_view
+
+            open_view(self, self._view)
         if self._notice:
             self.say(self._notice)
+        self.memory.begin()
         self.set_timer(AFTER_FIRST_DATA_S, self._watch_files)
 
     def _watch_files(self) -> None:
@@ -164,6 +202,10 @@ class ConsoleApp(App[int]):
         for error in watcher.register():
             self.complain(error)
         self.run_worker(watcher.watch(), group="themes", exit_on_error=False)
+
+    def exit(self, *args: Any, **kwargs: Any) -> None:
+        self.memory.note()  # while the screens are there
+        super().exit(*args, **kwargs)
 
     def on_unmount(self) -> None:
         self.feed.stop()
@@ -189,6 +231,7 @@ class ConsoleApp(App[int]):
         """Hand what was read, of now or of the past, to every screen."""
         if taken.snapshot is not None:
             self.snapshot = taken.snapshot
+            self.memory.check()
         self.trouble = taken.trouble or ""
         with self.batch_update():
             for screen in self.screen_stack:
@@ -423,6 +466,8 @@ def run_console(
     started_engine: bool,
     settings: Settings | None = None,
     reload: Reload | None = None,
+    state: StateFile | None = None,
+    view: "View | None" = None,
 ) -> int:
     """Show the console until it is left. Returns the exit status: 0 also when a signal or a hang-up ended it.
 
@@ -432,14 +477,23 @@ def run_console(
     """
     require_terminal(os.environ)
     app = ConsoleApp(
-        session, theme=theme, notice=notice, started_engine=started_engine, settings=settings, reload=reload
+        session,
+        theme=theme,
+        notice=notice,
+        started_engine=started_engine,
+        settings=settings,
+        reload=reload,
+        state=state,
+        view=view,
     )
     with TerminalGuard(lambda: app.post_message(EndAsked())) as guard:
         try:
-            app.feed.start()  # reads while Textual starts
+            if session.copy is None:
+                app.feed.start()  # reads while Textual starts
             status = app.run(mouse=app.preferences.settings.mouse)
         finally:
             app.feed.stop()
+            app.memory.close()
     if guard.received:
         return 0
     return status if status is not None else (app.return_code or 0)

@@ -168,6 +168,8 @@ def _window(host: PaletteHost, window: Window) -> Callable[[], Any]:
 def _theme(app: App[Any], name: str) -> Callable[[], None]:
     def choose() -> None:
         app.theme = name
+        if hasattr(app, "memory"):
+            app.memory.choose_theme(name)
 
     return choose
 

@@ -1,22 +1,25 @@
 """Home: how each endpoint stands, and every attempt as it is made."""
 
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, assert_never
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from console.domain.delivery import Attempt
 from console.domain.endpoint import Endpoint
+from console.domain.errors import ConsoleError
 from console.domain.ids import EndpointId
 from console.domain.status import Gauge
 from console.ui import format as fmt
-from console.ui.filter_words import holds, words_of
 from console.ui.live import Taken
 from console.ui.messages import MomentChanged
 from console.ui.screens.live_screen import LiveScreen
+from console.ui.state import Look
 from console.ui.widgets import attempt_tail, endpoint_table
 from console.ui.widgets.attempt_tail import AttemptTail, Folded
 from console.ui.widgets.endpoint_table import EndpointRow, EndpointTable, make_row, sorted_rows
@@ -24,6 +27,11 @@ from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.text_line import TextLine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from console.domain.ids import AttemptId
+    from console.store import Store
+    from console.ui.pane_filters import PaneFilters
     from console.ui.widgets.filter_bar import FilterBar
 
 HELD_BACK = 5_000
@@ -54,6 +62,8 @@ class HomeScreen(LiveScreen):
         super().__init__()
         self._first = first
         self._filters = {"endpoints": "", "tail": ""}
+        self._asked: PaneFilters | None = None
+        """What the filters ask for; None until there is one."""
         self._paused_at_ms: int | None = None
         self._held: deque[Attempt] = deque()
         self._held_skipped = 0
@@ -72,6 +82,7 @@ class HomeScreen(LiveScreen):
         self.watch(self._tail, "new_count", self._say_titles, init=False)
         self.watch(self._tail, "follow", self._say_titles, init=False)
         self._say_titles()
+        self._recall(self.console.memory.look)
         if self._first is not None:
             self.take(self._first)
             self._first = None
@@ -119,6 +130,14 @@ class HomeScreen(LiveScreen):
             self._tail.follow = True
         elif not taken.attempts and not taken.skipped and self._read_once:
             return
+        question = self._asked.question(taken.attempts) if self._asked else None
+        if question is not None:
+            self._show_when_answered(taken, question)
+            return
+        self._add_attempts(taken)
+
+    def _add_attempts(self, taken: Taken) -> None:
+        model = self._tail.model
         added = model.take(taken.attempts, skipped=taken.skipped, now_ms=self.console.now_ms)
         if taken.snapshot is not None:
             self._read_once = True
@@ -139,7 +158,9 @@ class HomeScreen(LiveScreen):
         if snapshot is None:
             return
         rates, now_ms = snapshot.rates, self.console.now_ms
-        words, focus = words_of(self._filters["endpoints"]), self.console.focus_on
+        asked, focus = self._asked, self.console.focus_on
+        if asked is not None and asked.know(snapshot.endpoints, now_ms):
+            self._filter_tail()
         rows = [
             make_row(
                 endpoint,
@@ -151,10 +172,12 @@ class HomeScreen(LiveScreen):
                 state_known=endpoint.id not in snapshot.unknown_states,
             )
             for endpoint in snapshot.endpoints
-            if (focus is None or endpoint.id == focus) and holds(words, endpoint.name, endpoint.url, endpoint.state)
+            if (focus is None or endpoint.id == focus) and (asked is None or asked.has_endpoint(endpoint))
         ]
         table = self._endpoints
-        table.empty = "No endpoint matches. Esc clears the filter." if words else endpoint_table.EMPTY
+        table.empty = (
+            "No endpoint matches. Esc clears the filter." if self._filters["endpoints"] else endpoint_table.EMPTY
+        )
         self._fit_endpoints(len(snapshot.endpoints))
         table.show(sorted_rows(rows, table.sort))
         self._say_titles()
@@ -263,23 +286,77 @@ class HomeScreen(LiveScreen):
         self._filtered = "tail" if self.focused is self._tail else "endpoints"
         if self.query(FilterBar):
             return
-        words = "endpoint, type, cause, status" if self._filtered == "tail" else "name, URL, state"
-        await self.mount(FilterBar(self._filters[self._filtered], placeholder=words), before="KeyBar")
+        from console.ui.pane_filters import PLACEHOLDERS
+
+        pane, desk, snapshot = self._filtered, self.console.filters, self.console.snapshot
+        desk.read_saved()
+        if desk.trouble is not None:
+            self.console.complain(desk.trouble)
+        types = {attempt.event_type for attempt in self._tail.model.known}
+        bar = FilterBar(
+            self._filters[pane],
+            placeholder=PLACEHOLDERS[pane],
+            check=lambda text: self._questions.understood(pane, text, self.console.now_ms),
+            vocabulary=desk.words(
+                "attempts" if pane == "tail" else pane, snapshot.endpoints if snapshot else (), types
+            ),
+            history=desk.history,
+        )
+        await self.mount(bar, before="KeyBar")
+
+    @property
+    def _questions(self) -> "PaneFilters":
+        """What the filters ask for; made for the first one."""
+        if self._asked is None:
+            from console.ui.pane_filters import PaneFilters
+
+            self._asked = PaneFilters(self.console.filters)
+            if self.console.snapshot is not None:
+                self._asked.know(self.console.snapshot.endpoints, self.console.now_ms)
+        return self._asked
 
     def on_filter_bar_changed(self, event: "FilterBar.Changed") -> None:
         self._set_filter(self._filtered, event.text)
         if event.closed:
+            self.console.filters.remember(event.text)
             self.query_one(f"#{self._filtered}").focus()
+
+    def on_filter_bar_save_requested(self, event: "FilterBar.SaveRequested") -> None:
+        self.run_worker(self.console.filters.save_from(self, event.text), group="save", exclusive=True)
 
     def _set_filter(self, pane: str, text: str) -> None:
         self._filters[pane] = text
+        self._questions.ask(pane, text, self.console.now_ms)
         if pane == "tail":
-            self._tail.model.filter(words_of(text))
-            self._tail.empty = self._empty_tail()
-            self._tail.model_changed()
+            self._filter_tail()
         self._show_endpoints()
         self._say_titles()
         self.refresh_bindings()
+
+    def _filter_tail(self) -> None:
+        """Show what the tail's filter asks for; of texts the store is asked first."""
+        model = self._tail.model
+        model.filter(self._questions.wanted)
+        self._tail.empty = self._empty_tail()
+        self._tail.model_changed()
+        question = self._questions.question(model.known)
+        if question is not None:
+            self._show_when_answered(None, question)
+
+    @work(group="texts")
+    async def _show_when_answered(self, taken: Taken | None, question: "Callable[[Store], set[AttemptId]]") -> None:
+        """Show attempts, or those that are known, once it is known in which of them the texts are."""
+        asked = self._questions
+        try:
+            asked.learn(await self.console.session.read(question))
+        except ConsoleError as error:
+            self.console.complain(error)
+            return
+        if taken is not None:
+            self._add_attempts(taken)
+        else:
+            self._tail.model.filter(asked.wanted)
+            self._tail.model_changed()
 
     def action_back(self) -> None:
         """Undo the innermost thing: a filter here, then a maximised pane, then the narrowing to one endpoint."""
@@ -314,6 +391,25 @@ class HomeScreen(LiveScreen):
         self._show_endpoints()
         self.say_status()
         (self._endpoints if endpoint is None else self._tail).focus()
+
+    # As it was left
+
+    def as_left(self, look: Look) -> Look:
+        """A look with how this screen is."""
+        zoom = "tail" if self.has_class("-only-tail") else "endpoints" if self.has_class("-only-endpoints") else None
+        return replace(look, filters=dict(self._filters), sort=self._endpoints.sort, zoom=zoom)
+
+    def _recall(self, look: Look) -> None:
+        """Look as it was left, where that can be told."""
+        if look.zoom in self._filters:
+            self.add_class(f"-only-{look.zoom}")
+            self.query_one(f"#{look.zoom}").focus()
+        sortable = {column.key for column in self._endpoints.columns if column.sortable}
+        if look.sort is not None and look.sort[0] in sortable:
+            self._endpoints.sort = look.sort
+        for pane, text in look.filters.items():
+            if text and pane in self._filters:
+                self._set_filter(pane, fmt.inline(text))
 
     # What the tables ask for
 
