@@ -51,3 +51,13 @@ class SearchStatus:
     def behind(self) -> int:
         """How many events and attempts are not indexed yet."""
         return self.newest_event - self.indexed_event + self.newest_attempt - self.indexed_attempt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Indexed:
+    """What a piece of indexing came to."""
+
+    stale_up_to: int | None
+    """Notes of what was deleted are seen to up to this one; None: there were none."""
+    more: bool
+    """There is enough left for another piece at once."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # who speaks of a store need not load all that stores speak o
     from console.domain.rates import Bucket
     from console.domain.retention import Cutoffs, Dropped, Phase, Retention, Space
     from console.domain.retention import Found as FoundOld
-    from console.domain.searching import Counted, Found, SearchStatus
+    from console.domain.searching import Counted, Found, Indexed, SearchStatus
     from console.domain.secret_parts import OwnedChange
     from console.domain.status import EngineStatus, Gauge
     from console.domain.watcher import Watcher
@@ -428,6 +428,27 @@ class EngineStore(Protocol):
         ...
 
 
+class Indexing(Protocol):
+    """The file of words beside the store, which may be deleted at any time. The engine's indexer is the only caller."""
+
+    def begin_search(self) -> None:
+        """Let this store have such a file, and note from now on what is deleted."""
+        ...
+
+    def end_search(self) -> None:
+        """Remove the file, and note nothing any more."""
+        ...
+
+    def index_words(self) -> Indexed:
+        """Write the next piece of words into the file, in some milliseconds; changes nothing in the store, which may be
+        open for reading only. A file that is not of this store as it is now is made anew."""
+        ...
+
+    def settle_stale(self, up_to: int) -> None:
+        """Forget notes of what was deleted."""
+        ...
+
+
 class Retaining(Protocol):
     """How old things go; `console.operations.retention` is the only caller."""
 
@@ -615,7 +636,18 @@ class Grouped(Protocol):
 
 
 class Store(
-    Intake, Endpoints, Reading, Steering, EngineStore, Retaining, Alerting, Examining, Levels, Grouped, Protocol
+    Intake,
+    Endpoints,
+    Reading,
+    Steering,
+    EngineStore,
+    Retaining,
+    Indexing,
+    Alerting,
+    Examining,
+    Levels,
+    Grouped,
+    Protocol,
 ):
     """The whole of it."""
 

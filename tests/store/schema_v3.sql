@@ -168,7 +168,8 @@ CREATE TABLE rates (
   PRIMARY KEY (width, bucket, endpoint)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE search_stale (
-  shelf INTEGER PRIMARY KEY
+  id INTEGER PRIMARY KEY,
+  shelf INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE settings (
   key TEXT PRIMARY KEY,

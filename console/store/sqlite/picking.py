@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 from console.domain.delivery import DeliveryState
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter, StatusRange
@@ -86,7 +87,7 @@ class Pick:
     parameters: list[object]
 
 
-def _pick(stream: Stream, table: str, where: Conditions, *, limit: int, ascending: bool = False) -> Pick:
+def pick_from(stream: Stream, table: str, where: Conditions, *, limit: int, ascending: bool = False) -> Pick:
     order, id_ = ("ASC" if ascending else "DESC"), stream.id.rpartition(".")[2]
     ordered = f"ORDER BY {stream.order.format(order)}"
     if stream.keys is None:
@@ -116,7 +117,7 @@ class Picking:
     def snapshot(self) -> Iterator[None]:
         """Several reads of one moment; inside a transaction, nothing of its own."""
         raw = self._connection.raw
-        if raw.in_transaction:
+        if _is_open(raw):
             yield
             return
         self._connection.run("BEGIN")
@@ -124,7 +125,8 @@ class Picking:
             yield
         finally:
             # Past an interrupt too: a snapshot left open would pin the write-ahead log.
-            raw.execute("ROLLBACK")
+            if _is_open(raw):
+                raw.execute("ROLLBACK")
 
     # Deliveries
 
@@ -133,10 +135,10 @@ class Picking:
         size, stream = self.delivery_stream(where, before, whole=limit is None)
         if not size:
             return None
-        c = filtering.of_deliveries(_beside(where, stream))
+        c = filtering.of_deliveries(beside(where, stream))
         times = Times(self._connection, "deliveries", "id", "created_at")
         _within(c, "deliveries.id", times, where, before=before)
-        return _pick(stream, "deliveries", c, limit=_ALL if limit is None else limit)
+        return pick_from(stream, "deliveries", c, limit=_ALL if limit is None else limit)
 
     def delivery_stream(self, where: DeliveryFilter, before: DeliveryId | None, *, whole: bool) -> tuple[int, Stream]:
         """The stream with the fewest rows, and how many those are, as far as it was counted; 0: nothing matches.
@@ -197,6 +199,16 @@ class Picking:
 
     def attempts(self, where: AttemptFilter, page: AttemptPage) -> Pick | None:
         """None: nothing matches."""
+        parts = self.attempt_parts(where)
+        if parts is None:
+            return None
+        stream, c = parts
+        times = Times(self._connection, "attempts", "id", "started_at")
+        _within(c, "attempts.id", times, where, before=page.before, after=page.after)
+        return pick_from(stream, "attempts", c, limit=page.limit, ascending=page.after is not None)
+
+    def attempt_parts(self, where: AttemptFilter) -> tuple[Stream, Conditions] | None:
+        """The stream, and what is left to look at. None: nothing matches."""
         stream, type_pattern = self._attempt_stream(where), where.type_pattern
         if stream is None:
             return None
@@ -212,10 +224,8 @@ class Picking:
                 stream = Stream("attempts NOT INDEXED")
                 c.add(_ATTEMPTS_OF_TYPES, json.dumps(types))
                 where = replace(where, type_pattern=None)
-        _extend(c, filtering.of_attempts(where if stream.keys is None else _attempts_beside(where, stream)))
-        times = Times(self._connection, "attempts", "id", "started_at")
-        _within(c, "attempts.id", times, where, before=page.before, after=page.after)
-        return _pick(stream, "attempts", c, limit=page.limit, ascending=page.after is not None)
+        _extend(c, filtering.of_attempts(where if stream.keys is None else attempts_beside(where, stream)))
+        return stream, c
 
     def _attempt_stream(self, where: AttemptFilter) -> Stream | None:
         if where.delivery_id is not None or where.event_id is not None:
@@ -245,18 +255,25 @@ class Picking:
 
     def events(self, where: EventFilter, *, limit: int, before_seq: int | None) -> Pick | None:
         """None: nothing matches."""
-        stream = Stream("events NOT INDEXED", id="seq", order="seq {0}")
+        parts = self.event_parts(where)
+        if parts is None:
+            return None
+        stream, c = parts
+        times = Times(self._connection, "events", "seq", "accepted_at")
+        _within(c, "events.seq", times, where, before=before_seq)
+        return pick_from(stream, "events", c, limit=limit)
+
+    def event_parts(self, where: EventFilter) -> tuple[Stream, Conditions] | None:
+        """The stream, and what is left to look at. None: nothing matches."""
         if where.event_id is not None:
-            stream = Stream("events", id="seq", order="seq {0}")
-        elif where.type_pattern is not None:
+            return Stream("events", id="seq", order="seq {0}"), filtering.of_events(where)
+        stream = Stream("events NOT INDEXED", id="seq", order="seq {0}")
+        if where.type_pattern is not None:
             keys = [(type_, None) for type_ in self._types(where.type_pattern)]
             if not keys:
                 return None
             stream = replace(stream, source="events INDEXED BY events_type", keyed="type = a", keys=keys)
-        c = filtering.of_events(where if stream.keys is None else replace(where, type_pattern=None))
-        times = Times(self._connection, "events", "seq", "accepted_at")
-        _within(c, "events.seq", times, where, before=before_seq)
-        return _pick(stream, "events", c, limit=limit)
+        return stream, filtering.of_events(replace(where, type_pattern=None))
 
     # Of all
 
@@ -282,6 +299,10 @@ class Picking:
             if found >= COUNTED:
                 return MANY
         return found
+
+
+def _is_open(raw: Any) -> bool:
+    return bool(raw.in_transaction)
 
 
 _DELIVERIES_BY_STATE = Stream(
@@ -331,7 +352,7 @@ def _by_state(where: DeliveryFilter, counts: dict[tuple[int, str], int]) -> Stre
     return replace(_DELIVERIES_BY_STATE, keys=list(counts))
 
 
-def _beside(where: DeliveryFilter, stream: Stream) -> DeliveryFilter:
+def beside(where: DeliveryFilter, stream: Stream) -> DeliveryFilter:
     """What is left to look at when the stream's keys have seen to the rest."""
     if stream.keys is not None and "endpoint_state" in stream.source:
         return replace(where, endpoints=(), states=(), troubled=where.troubled)
@@ -346,7 +367,7 @@ def _beside(where: DeliveryFilter, stream: Stream) -> DeliveryFilter:
     return where
 
 
-def _attempts_beside(where: AttemptFilter, stream: Stream) -> AttemptFilter:
+def attempts_beside(where: AttemptFilter, stream: Stream) -> AttemptFilter:
     if "attempts_status" in stream.source:
         return replace(where, statuses=(), failed_only=False)
     return replace(where, endpoints=(), causes=(), failed_only=False)

@@ -1,6 +1,9 @@
 """Lists and single rows, for screens and commands."""
 
 import json
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from console.domain.delivery import Attempt, Delivery, Exchange
 from console.domain.errors import UnknownReferenceError
@@ -9,8 +12,9 @@ from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, E
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, OperationId, format_number
 from console.domain.operation import Operation
 from console.domain.outcome import Cause
+from console.domain.passing import Glimpse
 from console.domain.rates import MINUTE, Bucket
-from console.domain.searching import Counted, Found, SearchStatus
+from console.domain.searching import Counted, Found
 from console.domain.status import EngineStatus
 from console.store.sqlite import filtering
 from console.store.sqlite.base import Queries
@@ -32,6 +36,9 @@ from console.store.sqlite.rows import (
     operation_of,
 )
 from console.store.sqlite.schema import HISTOGRAM_COLUMNS
+
+if TYPE_CHECKING:
+    from console.store.sqlite.finding import Finder
 
 # Ids are picked first, over one table and its indexes; only those of the page are joined.
 _EVENTS = """
@@ -67,6 +74,16 @@ SELECT {ATTEMPT_COLUMNS} FROM ({{picked}})
 {_ATTEMPT_JOINS} ORDER BY a.id
 """
 _ATTEMPT = f"SELECT {ATTEMPT_COLUMNS} FROM (SELECT ? AS picked) {_ATTEMPT_JOINS}"
+_GLIMPSE = "a.id, p.name, a.started_at, a.ended_at IS NOT NULL, a.cause IS NOT NULL"
+_OF_ENDPOINT = "AND a.endpoint = (SELECT seq FROM endpoints WHERE id = ?)"
+_NEWEST_GLIMPSES = f"""
+SELECT * FROM (
+  SELECT {_GLIMPSE} FROM attempts a CROSS JOIN endpoints p ON p.seq = a.endpoint
+  WHERE a.id > ? {{only}} ORDER BY a.id DESC LIMIT ?) ORDER BY 1
+"""
+_GLIMPSES_OF = f"""
+SELECT {_GLIMPSE} FROM json_each(?) CROSS JOIN attempts a ON a.id = value CROSS JOIN endpoints p ON p.seq = a.endpoint
+"""
 _EXCHANGE = """
 SELECT url, request_headers, response_headers, response_body, truncated, remote_address FROM exchanges WHERE attempt = ?
 """
@@ -88,6 +105,17 @@ _ENGINE = f"SELECT {ENGINE_COLUMNS} FROM engine WHERE id = 1"
 
 
 class ReadingQueries(Queries):
+    _found_with: "Finder | None" = None
+
+    @property
+    def _finder(self) -> "Finder":
+        if self._found_with is None:
+            # Only who searches needs it loaded.
+            from console.store.sqlite.finding import Finder
+
+            self._found_with = Finder(self._connection)
+        return self._found_with
+
     @property
     def _picking(self) -> Picking:
         return Picking(self._connection)
@@ -96,6 +124,9 @@ class ReadingQueries(Queries):
         return [] if pick is None else self._connection.rows(sql.format(picked=pick.sql), pick.parameters)
 
     def events(self, where: EventFilter, *, limit: int, before_seq: int | None = None) -> list[EventRow]:
+        if where.texts:
+            found = self.find_events(where, limit=limit, before_seq=before_seq, budget_ms=math.inf)
+            return list(found.rows)
         with self._picking.snapshot():
             pick = self._picking.events(where, limit=limit, before_seq=before_seq)
             return [event_row_of(row) for row in self._rows(_EVENTS, pick)]
@@ -107,6 +138,8 @@ class ReadingQueries(Queries):
         return event_of(row)
 
     def deliveries(self, where: DeliveryFilter, *, limit: int, before: DeliveryId | None = None) -> list[Delivery]:
+        if where.texts:
+            return list(self.find_deliveries(where, limit=limit, before=before, budget_ms=math.inf).rows)
         with self._picking.snapshot():
             pick = self._picking.deliveries(where, limit=limit, before=before)
             return [delivery_of(row) for row in self._rows(_DELIVERIES, pick)]
@@ -120,6 +153,8 @@ class ReadingQueries(Queries):
         return delivery_of(row)
 
     def count_deliveries(self, where: DeliveryFilter) -> dict[EndpointId, int]:
+        if where.texts:
+            return self.count_found(where, budget_ms=math.inf).by_endpoint
         with self._picking.snapshot():
             if where == DeliveryFilter(states=where.states, endpoints=where.endpoints):
                 counts: dict[int, int] = {}
@@ -132,31 +167,65 @@ class ReadingQueries(Queries):
         return {EndpointId(id_): count for id_, count in rows}
 
     def attempts(self, where: AttemptFilter, page: AttemptPage) -> list[Attempt]:
+        if where.texts:
+            return list(self.find_attempts(where, page, budget_ms=math.inf).rows)
         with self._picking.snapshot():
             return [attempt_of(row) for row in self._rows(_ATTEMPTS, self._picking.attempts(where, page))]
 
     def find_events(
         self, where: EventFilter, *, limit: int, before_seq: int | None = None, budget_ms: float
     ) -> Found[EventRow]:
-        rows = self.events(where, limit=limit, before_seq=before_seq)
-        return Found(rows=tuple(rows), reached=rows[-1].seq if rows else 0, done=len(rows) < limit)
+        with self._picking.snapshot():
+            reach = self._finder.events(where, limit=limit, before_seq=before_seq, budget_ms=budget_ms)
+            rows = self._rows(_EVENTS, _named(reach.found))
+        return Found(rows=tuple(map(event_row_of, rows)), reached=reach.reached, done=reach.done)
 
     def find_deliveries(
         self, where: DeliveryFilter, *, limit: int, before: DeliveryId | None = None, budget_ms: float
     ) -> Found[Delivery]:
-        rows = self.deliveries(where, limit=limit, before=before)
-        return Found(rows=tuple(rows), reached=rows[-1].id if rows else 0, done=len(rows) < limit)
+        with self._picking.snapshot():
+            reach = self._finder.deliveries(where, limit=limit, before=before, budget_ms=budget_ms)
+            rows = self._rows(_DELIVERIES, _named(reach.found))
+        return Found(rows=tuple(map(delivery_of, rows)), reached=reach.reached, done=reach.done)
 
     def find_attempts(self, where: AttemptFilter, page: AttemptPage, *, budget_ms: float) -> Found[Attempt]:
-        rows = self.attempts(where, page)
-        furthest = 0 if page.after is None else -1
-        return Found(rows=tuple(rows), reached=rows[furthest].id if rows else 0, done=len(rows) < page.limit)
+        with self._picking.snapshot():
+            reach = self._finder.attempts(where, page, budget_ms=budget_ms)
+            rows = self._rows(_ATTEMPTS, _named(reach.found))
+        return Found(rows=tuple(map(attempt_of, rows)), reached=reach.reached, done=reach.done)
+
+    def glimpses(
+        self, *, after: AttemptId, also: Sequence[AttemptId] = (), endpoint: EndpointId | None = None, limit: int
+    ) -> list[Glimpse]:
+        only, which = ("", ()) if endpoint is None else (_OF_ENDPOINT, (endpoint,))
+        found = self._connection.rows(_NEWEST_GLIMPSES.format(only=only), (after, *which, limit))
+        if also:
+            found += self._connection.rows(_GLIMPSES_OF, (json.dumps(also),))
+            found.sort()
+        return [Glimpse(AttemptId(id_), name, at, bool(ended), bool(failed)) for id_, name, at, ended, failed in found]
 
     def count_found(self, where: DeliveryFilter, *, budget_ms: float) -> Counted:
-        return Counted(by_endpoint=self.count_deliveries(where), complete=True)
+        if where == DeliveryFilter(states=where.states, endpoints=where.endpoints):
+            return Counted(by_endpoint=self.count_deliveries(where), complete=True)
+        with self._picking.snapshot():
+            counts, complete = self._finder.count(where, budget_ms=budget_ms)
+            rows = self._connection.rows(_NAMED_COUNTS, (json.dumps(counts),))
+        return Counted(by_endpoint={EndpointId(id_): count for id_, count in rows}, complete=complete)
 
-    def search_status(self, now_ms: int) -> SearchStatus | None:
-        return None
+    def interrupt(self) -> None:
+        super().interrupt()
+        if self._found_with is not None:
+            self._found_with.shelves.interrupt()
+
+    def go_on(self) -> None:
+        super().go_on()
+        if self._found_with is not None:
+            self._found_with.shelves.go_on()
+
+    def close(self) -> None:
+        if self._found_with is not None:
+            self._found_with.shelves.close()
+        super().close()
 
     def attempt(self, attempt_id: AttemptId) -> Attempt:
         row = self._connection.row(_ATTEMPT, (attempt_id,))
@@ -201,3 +270,7 @@ class ReadingQueries(Queries):
         version = self._connection.value("PRAGMA data_version")
         assert isinstance(version, int)
         return version
+
+
+def _named(ids: list[int]) -> Pick:
+    return Pick("SELECT value AS picked FROM json_each(?)", [json.dumps(ids)])

@@ -5,6 +5,7 @@ and a walk reads only what has survived until then.
 """
 
 import json
+from collections.abc import Iterable
 
 import msgspec
 
@@ -14,6 +15,7 @@ from console.domain.retention import Cutoffs, Dropped, Found, Phase, Retention, 
 from console.store.sqlite import counting
 from console.store.sqlite.base import Queries
 from console.store.sqlite.schema import TROUBLED
+from console.store.sqlite.shelves import IDENTITY, SHELF
 
 _SETTING = "SELECT value FROM settings WHERE key = 'retention'"
 _SET = """
@@ -63,6 +65,11 @@ DELETE FROM events WHERE seq IN (SELECT value FROM json_each(?)) AND seq <> (SEL
   AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = seq)
 """
 _DROP_BODIES = "DELETE FROM exchanges WHERE attempt IN (SELECT value FROM json_each(?))"
+_EVENTS_OF = """
+SELECT DISTINCT d.event FROM json_each(?) picked JOIN attempts a ON a.id = picked.value
+JOIN deliveries d ON d.id = a.delivery
+"""
+_NOTE_STALE = "INSERT INTO search_stale (shelf) VALUES (?)"
 _DROP_RATES = """
 DELETE FROM rates WHERE (width, bucket, endpoint) IN
   (SELECT width, bucket, endpoint FROM rates WHERE width = ? AND bucket < ? LIMIT ?)
@@ -137,8 +144,10 @@ class RetainingQueries(Queries):
                 case Phase.DELIVERIES:
                     return self._drop_deliveries(numbers, cutoffs)
                 case Phase.EVENTS:
+                    self._note_gone(ids)
                     return Dropped(events=self._connection.run(_DROP_EVENTS, (numbers,)))
                 case Phase.BODIES:
+                    self._note_gone(event for (event,) in self._connection.rows(_EVENTS_OF, (numbers,)))
                     return Dropped(bodies=self._connection.run(_DROP_BODIES, (numbers,)))
 
     def _drop_deliveries(self, numbers: str, cutoffs: Cutoffs) -> Dropped:
@@ -159,8 +168,15 @@ class RetainingQueries(Queries):
         attempts = self._connection.run(_DROP_ATTEMPTS, (numbers,))
         self._connection.run(_DROP_DELIVERIES, (numbers,))
         counting.move(self._connection, moves)
+        self._note_gone(events)
         gone = self._connection.run(_DROP_EVENTS, (json.dumps(sorted(events)),))
         return Dropped(deliveries=len(deliveries), attempts=attempts, events=gone, bodies=bodies)
+
+    def _note_gone(self, events: Iterable[int]) -> None:
+        """Let the words of what is deleted be taken out of the search file, if there is one."""
+        if self._connection.value(IDENTITY) is not None:
+            shelves = {event // SHELF for event in events}
+            self._connection.run_many(_NOTE_STALE, [(shelf,) for shelf in sorted(shelves)])
 
     def drop_counts(self, now_ms: int) -> bool:
         now_s = now_ms // 1000

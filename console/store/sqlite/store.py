@@ -10,6 +10,7 @@ from console.store.sqlite.examining import ExaminingQueries
 from console.store.sqlite.explaining import ExplainingQueries
 from console.store.sqlite.following import FollowingQueries
 from console.store.sqlite.grouped import GroupedQueries
+from console.store.sqlite.indexing import IndexingQueries
 from console.store.sqlite.levels import LevelQueries
 from console.store.sqlite.reading import ReadingQueries
 from console.store.sqlite.steering import SteeringQueries
@@ -25,6 +26,7 @@ class SqliteStore(
     ExplainingQueries,
     FollowingQueries,
     GroupedQueries,
+    IndexingQueries,
     LevelQueries,
     BackingUpQueries,
 ):
