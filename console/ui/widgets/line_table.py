@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Generic, TypeAlias
 
 from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.cache import LRUCache
@@ -15,7 +16,7 @@ from textual.strip import Strip
 from console.ui.format import fit, text_lines
 from console.ui.widgets import table_messages
 from console.ui.widgets.columns import Column, Placed, Sort, heading, next_sort, place
-from console.ui.widgets.line_view import LineView
+from console.ui.widgets.line_view import EdgeCell, LineView
 from console.ui.widgets.marks import NO_GLYPH, Marks
 from console.ui.widgets.rows import RowSource, RowT
 from console.ui.widgets.vocabulary import Cell
@@ -104,6 +105,16 @@ class LineTable(LineView, Generic[RowT]):
         self.set_reactive(LineTable.empty, empty)
         self.set_reactive(LineTable.follow, tail)
 
+    # What a subclass may say
+
+    def spanning(self, row: RowT) -> tuple[str, Cell] | None:
+        """The key of a column, and a text that takes its place and that of all after it; None: a row of cells."""
+        return None
+
+    def edge_style(self, cell: EdgeCell) -> Style:
+        meaning = "error" if cell in (EdgeCell.TICK, EdgeCell.TICK_ON_THUMB) else "muted"
+        return self.component_style(f"line-table--{'normal' if cell is EdgeCell.THUMB else meaning}")
+
     # For the owner
 
     @property
@@ -145,12 +156,19 @@ class LineTable(LineView, Generic[RowT]):
         else:
             self._find_cursor_again()
         self._note_cursor()
+        self.refresh_edge()
         self.refresh()
 
     def invalidate(self) -> None:
         """Render every row anew: something other than the rows has changed what their cells say."""
         self._strips.clear()
         self.refresh()
+
+    def show_columns(self, columns: Sequence[Column]) -> None:
+        """Other columns, or other widths of them, over the same rows."""
+        self.columns = tuple(columns)
+        self._placed = (-1, ())
+        self.invalidate()
 
     def move_to(self, key: Hashable) -> bool:
         """Put the cursor on a row; False when the source does not know where it is."""
@@ -177,6 +195,7 @@ class LineTable(LineView, Generic[RowT]):
             self._pin_to_end()
         else:
             self.show_cursor()
+        self.refresh_edge()
 
     def cursor_moved(self, old: int, new: int) -> None:
         if self.follow and new < self.line_count - 1:
@@ -361,7 +380,15 @@ class LineTable(LineView, Generic[RowT]):
             under += ("line-table--cursor",)
         base = style = self.component_style(*under)
         segments, x = [Segment((CURSOR_GLYPH if is_cursor else " ") + mark, base)], GUTTER
+        span = self.spanning(row)
         for placed in places:
+            if span is not None and placed.column.key == span[0]:
+                text, meaning = span[1]
+                style = self.component_style(*under, f"line-table--{meaning}")
+                gap, width = " " * (placed.x - x), self.content_width - placed.x
+                segments.append(Segment(gap + fit(text, width), style))
+                x = placed.x + width
+                break
             text, meaning = self._render_cell(row, placed.column.key)
             if text:
                 style = self.component_style(*under, f"line-table--{meaning}")
