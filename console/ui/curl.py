@@ -2,14 +2,12 @@
 
 import re
 import shlex
-from urllib.parse import urlsplit, urlunsplit
 
 from console.domain.outcome import Headers
-from console.domain.redaction import REDACTED, is_sensitive
+from console.domain.redaction import REDACTED, is_sensitive, redact_url
 from console.ui.format import inline
 
 _SECRET_NAME = re.compile(r"auth|cookie|token|secret|key|passw|credential|session", re.IGNORECASE)
-_SECRET_PARAMETER = re.compile(r"auth|token|secret|key|passw|credential|session|^sig", re.IGNORECASE)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _IMPOSSIBLE_IN_A_FIELD = str.maketrans({"\r": "␍", "\n": "␊", "\0": "␀"})
 _SET_BY_CURL = frozenset({"content-length", "host", "connection", "transfer-encoding"})
@@ -41,21 +39,6 @@ def as_curl(request_headers: Headers, url: str, body: bytes) -> str:
     if text is not None and not text.startswith("@") and len(body) <= _LONGEST_ARGUMENT_BYTES:
         return " ".join([*words, "--data-binary", shlex.quote(text)])
     return " ".join(["printf", _printf_format(body), "|", *words, "--data-binary", "@-"])
-
-
-def redact_url(url: str) -> str:
-    """The URL with the values of query parameters that are named like secrets replaced."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url
-    if not _SECRET_PARAMETER.search(parts.query):
-        return url
-    query = "&".join(
-        f"{name}={REDACTED}" if equals and value and _SECRET_PARAMETER.search(name) else f"{name}{equals}{value}"
-        for name, equals, value in (pair.partition("=") for pair in parts.query.split("&"))
-    )
-    return urlunsplit(parts._replace(query=query))
 
 
 def _field(name: str, value: str) -> str:

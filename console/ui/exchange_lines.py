@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from console.domain.delivery import Attempt, Exchange
 from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, Headers
 from console.domain.policy import DeliveryPolicy
+from console.domain.redaction import redact_url
+from console.ui.attempt_parts import queue_ms, waterfall
+from console.ui.body_text import MOST_UNPACKED_BYTES, hex_lines, is_text, readable_body
 from console.ui.explain import explain_attempt
 from console.ui.format import clock_time, duration, sanitise_bytes, size, text_lines
 from console.ui.widgets import json_value
@@ -14,7 +17,8 @@ from console.ui.widgets.reading_view import Line
 from console.ui.widgets.spark import gauge
 from console.ui.widgets.vocabulary import Cell, attempt_mark
 
-_BAR_CELLS = 24
+_BAR_CELLS = 20
+_PART_CELLS = 23
 _NAME_CELLS = 26
 """Header names are padded to at most this much, so that the values stand in a column."""
 
@@ -25,12 +29,22 @@ _BLANK = Line()
 
 
 def exchange_lines(
-    attempt: Attempt, exchange: Exchange | None, policy: DeliveryPolicy | None, payload_bytes: int
+    attempt: Attempt,
+    exchange: Exchange | None,
+    policy: DeliveryPolicy | None,
+    payload_bytes: int,
+    longest_ms: float | None = None,
 ) -> list[Line]:
-    """Everything known of an attempt. `exchange` None: nothing was recorded; `policy` None: the endpoint is gone."""
+    """Everything known of an attempt.
+
+    Args:
+        exchange: None: nothing was recorded.
+        policy: None: the endpoint is gone.
+        longest_ms: what the bars of the parts are drawn to; None: this attempt.
+    """
     return [
         *_summary(attempt, policy),
-        *_timings(attempt, policy),
+        *_timings(attempt, policy, longest_ms),
         *_request(attempt, exchange, payload_bytes),
         *_response(attempt, exchange),
     ]
@@ -55,24 +69,38 @@ def _summary(attempt: Attempt, policy: DeliveryPolicy | None) -> Iterator[Line]:
         yield Line(spans=((said.why, "normal"),), prose=True)
 
 
-def _timings(attempt: Attempt, policy: DeliveryPolicy | None) -> Iterator[Line]:
-    total = attempt.total_ms
+def _timings(attempt: Attempt, policy: DeliveryPolicy | None, longest_ms: float | None) -> Iterator[Line]:
+    total, waited_ms = attempt.total_ms, queue_ms(attempt)
     if total is None:
+        if waited_ms is not None:
+            yield _BLANK
+            yield _title("TIMINGS")
+            yield _queue(waited_ms)
         return
     yield _BLANK
     limit_ms = policy.timeout_s * 1000 if policy else None
     scale = limit_ms or total or 1.0
     against = f"of {duration(limit_ms)} timeout" if limit_ms else ""
     yield _title("TIMINGS", (f"  {against}", "muted"))
-    if attempt.first_byte_ms is not None:
-        yield _bar("first byte", attempt.first_byte_ms, scale)
+    if waited_ms is not None:
+        yield _queue(waited_ms)
+    for name, bar, took, meaning in waterfall(attempt, longest_ms or total or 1.0, _BAR_CELLS):
+        yield Line(
+            spans=((f"  {name:<{_PART_CELLS}}", "muted"), (f"{bar:<{_BAR_CELLS}}", meaning), (f" {took:>7}", "strong"))
+        )
     yield _bar("total", total, scale)
 
 
 def _bar(name: str, ms: float, scale: float) -> Line:
     share = ms / scale
     meaning: Cell = (gauge(share, _BAR_CELLS), "error" if share >= 1 else "warning" if share > 0.5 else "ok")
-    return Line(spans=((f"  {name:<11}", "muted"), meaning, (f" {duration(ms):>7}", "strong")))
+    return Line(spans=((f"  {name:<{_PART_CELLS}}", "muted"), meaning, (f" {duration(ms):>7}", "strong")))
+
+
+def _queue(waited_ms: float) -> Line:
+    """No bar: what a delivery waits for its turn, or for its endpoint, dwarfs what a request takes."""
+    name = f"  {'in the queue':<{_PART_CELLS + _BAR_CELLS}}"
+    return Line(spans=((name, "muted"), (f" {duration(waited_ms):>7}", "strong")))
 
 
 def _request(attempt: Attempt, exchange: Exchange | None, payload_bytes: int) -> Iterator[Line]:
@@ -81,7 +109,7 @@ def _request(attempt: Attempt, exchange: Exchange | None, payload_bytes: int) ->
         yield _title("REQUEST")
         yield Line(spans=((f"  {_why_unknown(attempt)}", "muted"),), prose=True)
         return
-    yield _title("REQUEST", ("  POST ", "strong"), (exchange.url, "normal"))
+    yield _title("REQUEST", ("  POST ", "strong"), (redact_url(exchange.url), "normal"))
     yield from _header_lines(exchange.request_headers)
     yield Line(spans=(("  body ", "muted"), (f"{size(payload_bytes)}, the payload byte for byte", "muted")))
 
@@ -112,23 +140,29 @@ def _header_lines(headers: Headers) -> Iterator[Line]:
 
 
 def _body(exchange: Exchange) -> Iterator[Line]:
-    body, cut = exchange.response_body, exchange.response_truncated
-    if not body:
+    came, cut = exchange.response_body, exchange.response_truncated
+    readable = readable_body(exchange.response_headers, came)
+    body = readable.data
+    if not came:
         yield Line(spans=(("  body empty", "muted"),))
         return
     mark: tuple[Cell, ...] = ()
     if cut:
         mark = ((f"  ✂ cut: only the first {size(RESPONSE_BODY_CAP_BYTES)} are kept", "warning"),)
-    yield Line(spans=((f"  body {size(len(body))}", "muted"), *mark))
+    unpacked: tuple[Cell, ...] = ((f"  {readable.note}", "accent"),) if readable.note else ()
+    yield Line(spans=((f"  body {size(len(came))}", "muted"), *mark, *unpacked), hang=7)
+    if not is_text(body):
+        yield from (Line(spans=((f"  {line}", "normal"),)) for line in hex_lines(body))
+        return
     try:
         value = json_value.parse(body.decode("utf-8"))
-        yield from _json_lines(value)
+        yield from json_lines(value)
     except (ValueError, RecursionError):
-        for line in text_lines(sanitise_bytes(body, RESPONSE_BODY_CAP_BYTES)):
+        for line in text_lines(sanitise_bytes(body, MOST_UNPACKED_BYTES)):
             yield Line(spans=(("  ", "normal"), (line, "normal")), hang=2)
 
 
-def _json_lines(value: Json, depth: int = 1, lead: Sequence[Cell] = (), tail: str = "") -> Iterator[Line]:
+def json_lines(value: Json, depth: int = 1, lead: Sequence[Cell] = (), tail: str = "") -> Iterator[Line]:
     """A value as indented JSON, digits and order kept."""
     depth = min(depth, _DEEPEST)
     indent: Cell = ("  " * depth, "normal")
@@ -143,7 +177,7 @@ def _json_lines(value: Json, depth: int = 1, lead: Sequence[Cell] = (), tail: st
         label: tuple[Cell, ...] = ()
         if isinstance(value, Object):
             label = ((_scalar(str(key)), "accent"), (": ", "muted"))
-        yield from _json_lines(item, depth + 1, label, "," if n < len(value) else "")
+        yield from json_lines(item, depth + 1, label, "," if n < len(value) else "")
     yield Line(spans=(indent, (right + tail, "muted")))
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from console.domain.redaction import REDACTED
-from console.ui.curl import as_curl, is_secret_header, redact_url
+from console.domain.redaction import REDACTED, redact_url
+from console.ui.curl import as_curl, is_secret_header
 from console.ui.format import inline
 
 _STUB = """#!{python}

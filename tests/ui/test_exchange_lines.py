@@ -28,7 +28,9 @@ def test_request_response_and_timings() -> None:
     assert "312 B, the payload byte for byte" in shown
     assert "RESPONSE  HTTP 500  from 127.0.0.1" in shown
     assert "of 2.0s timeout" in shown
-    assert "first byte ███████████░░░░░░░░░░░░░   900ms" in shown
+    assert "  connect, TLS, waiting  ██████████████████     900ms" in shown
+    assert "  body                                     ▄▄   100ms" in shown
+    assert "  total                  ██████████░░░░░░░░░░    1.0s" in shown
     assert '{\n    "ok": true\n  }' in shown
 
 
@@ -60,7 +62,7 @@ def test_no_answer_and_nothing_recorded() -> None:
     shown = text_of(refused, make_exchange(response_headers=(), response_body=b""))
     assert "RESPONSE  none came" in shown
     assert "refused: 127.0.0.1:9 refused" in shown
-    assert "first byte" not in shown
+    assert "connect, TLS, no answer" in shown
     under_way = make_attempt(ended_at_ms=None, status=None, cause=None, total_ms=None)
     assert "Under way" in text_of(under_way, None)
     unknown = make_attempt(status=None, cause=Cause.UNKNOWN_OUTCOME, total_ms=None)

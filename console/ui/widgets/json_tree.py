@@ -1,6 +1,7 @@
 """A payload as a tree that folds; what is no JSON as its text."""
 
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,6 +23,9 @@ MOST_CHARACTERS = 64 * 1024
 
 AT_ONCE = 500
 """Members of one object or array that are laid out at a time; the rest waits behind a line that says how many."""
+
+MOST_MATCHES = 10_000
+"""Matches of a search that are counted and gone through."""
 
 OPEN_AT_FIRST = 60
 """Values are unfolded at first, level by level, while there are fewer lines than this."""
@@ -82,6 +86,9 @@ class JsonTree(LineView):
     ) -> None:
         super().__init__(name=name, id=id, classes=classes)
         self._text: str | None = None
+        self._root: Json = None
+        self._matches: list[tuple[int, ...]] = []
+        self._match = -1
         self._lines: list[_Line] = []
         self._wrapped_at = 0
         self._read(payload)
@@ -118,6 +125,7 @@ class JsonTree(LineView):
     def _read(self, payload: bytes | str) -> None:
         data = payload.encode("utf-8", "surrogatepass") if isinstance(payload, str) else payload
         self._text, self._lines, self._wrapped_at = None, [], 0
+        self._matches, self._match = [], -1
         try:
             if len(data) > MOST_BYTES:
                 raise ValueError("too large to be parsed")
@@ -126,6 +134,7 @@ class JsonTree(LineView):
             self._text = sanitise_bytes(data, MOST_CHARACTERS)
             self._wrap_text()
             return
+        self._root = value
         root = _Line(depth=-1, label="", path="", value=value)
         if json_value.is_foldable(value):
             self._lines = self._members(root, 0)
@@ -173,6 +182,55 @@ class JsonTree(LineView):
         line = self._lines[index]
         line.unfolded = True
         self._lines[index + 1 : index + 1] = self._members(line, 0)
+
+    # Searching
+
+    def find(self, text: str) -> int:
+        """Search keys and values for a text, however it is written, and go to the first match. Returns how many there
+        are, of at most MOST_MATCHES; an empty text ends the search."""
+        wanted = text.casefold()
+        self._matches, self._match = [], -1
+        if wanted and self._text is not None:
+            self._matches = [(n,) for n, line in enumerate(self._lines) if wanted in str(line.value).casefold()]
+        elif wanted:
+            self._matches = list(islice(json_value.find(self._root, wanted), MOST_MATCHES))
+        self.go_to_match(1)
+        return len(self._matches)
+
+    def go_to_match(self, step: int) -> int:
+        """Go `step` matches on, round the end, unfolding down to it. Returns its number from 1; 0: there is none."""
+        if not self._matches:
+            return 0
+        self._match = (self._match + step) % len(self._matches)
+        self.move_cursor(self._reveal(self._matches[self._match]))
+        return self._match + 1
+
+    def _reveal(self, path: tuple[int, ...]) -> int:
+        """The line of what is at a path of positions, unfolding what hides it."""
+        if self._text is not None or not json_value.is_foldable(self._root):
+            return path[0] if self._text is not None else 0
+        owner = -1
+        for position in path:
+            if owner >= 0 and not self._lines[owner].unfolded:
+                self._unfold(owner)
+            owner = self._member_line(owner, position)
+        self._lines_changed()
+        return owner
+
+    def _member_line(self, owner: int, position: int) -> int:
+        """The line of the member at a position, laying out more of them when it is not there yet."""
+        depth, seen, index = (-1 if owner < 0 else self._lines[owner].depth) + 1, 0, owner + 1
+        while True:
+            line = self._lines[index]
+            if line.depth == depth and line.rest_from >= 0:
+                holder = _Line(depth=depth - 1, label="", path=line.path, value=line.value)
+                self._lines[index : index + 1] = self._members(holder, line.rest_from)
+                continue
+            if line.depth == depth:
+                if seen == position:
+                    return index
+                seen += 1
+            index += 1
 
     def _lines_changed(self) -> None:
         self.update_extent()

@@ -76,6 +76,30 @@ def _preview_items(value: Json, depth: int) -> Iterator[str]:
         yield "…"
 
 
+def find(value: Json, text: str) -> Iterator[tuple[int, ...]]:
+    """Where a case-folded text is in a key, or in a value that holds no others: the positions that lead there, in the
+    order of the document. A value that stands alone is at position 0."""
+    if not is_foldable(value):
+        if text in written(value).casefold():
+            yield (0,)
+        return
+    open_lists: list[tuple[Iterator[tuple[int, tuple[str | int, Json]]], tuple[int, ...]]] = []
+    open_lists.append((enumerate(children(value, 0, len(value) if isinstance(value, list) else 0)), ()))
+    while open_lists:
+        members, path = open_lists[-1]
+        following = next(members, None)
+        if following is None:
+            open_lists.pop()
+            continue
+        position, (key, member) = following
+        here = (*path, position)
+        in_key = isinstance(key, str) and text in key.casefold()
+        if in_key or (not is_foldable(member) and text in written(member).casefold()):
+            yield here
+        if isinstance(member, list) and member:
+            open_lists.append((enumerate(children(member, 0, len(member))), here))
+
+
 def count_of(value: Json) -> str:
     """How much a folded value holds: `3 keys`, `1 item`."""
     if not isinstance(value, list):

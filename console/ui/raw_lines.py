@@ -1,0 +1,70 @@
+"""One exchange as it stood on the wire, as far as it is known. Pure."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from console.domain.delivery import Attempt, Exchange
+from console.domain.outcome import Headers
+from console.domain.redaction import redact_url
+from console.ui.body_text import hex_lines, is_text
+from console.ui.format import size, text_lines
+from console.ui.widgets.reading_view import Line
+
+_ADDED = "The transport adds content-length and connection, and says which HTTP it speaks."
+_CUT = "Here the body was cut; what followed was not read."
+
+
+def raw_lines(attempt: Attempt, exchange: Exchange | None, payload: bytes) -> list[Line]:
+    """Request and response, one header field a line and the bodies as they are: bytes that are no text in hex."""
+    if exchange is None:
+        return [Line(spans=(("Nothing is recorded of this attempt.", "muted"),), prose=True)]
+    lines = [_rule("REQUEST, as it was sent"), *_request(exchange, payload)]
+    if attempt.status is None:
+        return [*lines, _rule("RESPONSE"), Line(spans=(("none came", "muted"),))]
+    return [*lines, _rule("RESPONSE, as it came"), *_response(attempt.status, exchange)]
+
+
+def _rule(text: str) -> Line:
+    return Line(spans=((text, "accent"),))
+
+
+def _request(exchange: Exchange, payload: bytes) -> Iterator[Line]:
+    try:
+        parts = urlsplit(redact_url(exchange.url))
+        target, host = parts._replace(scheme="", netloc="", fragment="").geturl() or "/", parts.netloc
+    except ValueError:
+        target, host = exchange.url, ""
+    yield Line(spans=((f"POST {target}", "strong"),))
+    if host:
+        yield from _fields((("host", host),))
+    yield from _fields(exchange.request_headers)
+    yield Line(spans=((_ADDED, "muted"),), prose=True)
+    yield Line()
+    yield from _body(payload)
+    yield Line()
+
+
+def _response(status: int, exchange: Exchange) -> Iterator[Line]:
+    yield Line(spans=((f"HTTP {status}", "strong"),))
+    yield from _fields(exchange.response_headers)
+    yield Line()
+    yield from _body(exchange.response_body)
+    if exchange.response_truncated:
+        yield Line(spans=((_CUT, "warning"),), prose=True)
+
+
+def _fields(headers: Headers) -> Iterator[Line]:
+    for name, value in headers:
+        yield Line(spans=((f"{name}: {value}", "normal"),), hang=2)
+
+
+def _body(body: bytes) -> Iterator[Line]:
+    if not body:
+        yield Line(spans=(("(no body)", "muted"),))
+    elif is_text(body):
+        for line in text_lines(body.decode("utf-8", "replace")):
+            yield Line(spans=((line, "normal"),))
+    else:
+        yield Line(spans=((f"{size(len(body))} that are no text:", "muted"),))
+        for line in hex_lines(body):
+            yield Line(spans=((line, "normal"),))
