@@ -19,6 +19,7 @@ from console.domain.signing import SECRET_BYTES, Secret, make_secret
 from console.domain.status import Gauge
 from console.operations import endpoints as acts
 from console.operations.actor import current_actor
+from console.operations.forecast import read_forecast
 from console.store import Store
 
 _CHANGED_FIELDS = (*ENDPOINT_FIELDS, "changed")
@@ -139,14 +140,18 @@ def show(invocation: Invocation, ref: str) -> int:
         endpoint = store.find_endpoint(ref)
         gauge = store.gauges().get(endpoint.id, Gauge())
         due_ms = acts.held(store, endpoint).oldest_due_ms
+        seen = read_forecast(store, endpoint, invocation.clock.now_ms(), gauge=gauge)
     if invocation.json:
         from console.cli.records import endpoint_row_record
 
         emit(endpoint_row_record(endpoint, gauge, due_ms))
         return 0
     from console.cli.views import print_endpoint
+    from console.ui.forecasting import forecast_line
 
     print_endpoint(endpoint, gauge, due_ms, invocation.clock.now_ms())
+    if words := forecast_line(seen):
+        say(f"\n{words}")
     return 0
 
 

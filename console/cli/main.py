@@ -41,6 +41,7 @@ _COMMANDS = {
     "deliveries": "console.cli.deliveries:deliveries",
     "attempts": "console.cli.attempts:attempts",
     "stats": "console.cli.stats:stats",
+    "forecast": "console.cli.forecast:forecast",
     "operations": "console.cli.operations:operations",
     "secrets": "console.cli.secrets:secrets",
     "verify": "console.cli.verify:verify",
