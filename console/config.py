@@ -54,6 +54,8 @@ class EngineSettings:
     extra_ca_file: Path | None = None
     keys: Keyring = NO_KEYS
     """What opens the secrets that are sealed in the store."""
+    search_index: bool = True
+    """Keep a file of words beside the store, so that texts are found at once; else one that is there is removed."""
     stop_on_eof: bool = False
     """End when standard input closes: an engine that must not outlive the process that started it."""
 

@@ -10,15 +10,17 @@ from console.cli.commands import ConsoleCommand
 from console.cli.invocation import Invocation, key_file_option, pass_invocation
 from console.cli.output import emit, note, say
 from console.cli.parameters import CIDR, DURATION, TEXT
-from console.cli.records import ENGINE_FIELDS, Record, engine_record, path_text
+from console.cli.records import ENGINE_FIELDS, Record, engine_record, path_text, search_record
 from console.config import ALLOW_VARIABLE, TRANSPORT_VARIABLE, EngineSettings, allowed_addresses
 from console.domain.errors import ConsoleError
+from console.domain.searching import SearchStatus
 from console.domain.status import EngineStatus
 from console.store import Store
 
 _LOOK_S = 0.05
 _STATUS_FIELDS = (
-    "alive", "engine", "store", "size_bytes", "pending", "sending", "failed", "endpoints", "endpoints_not_active"
+    "alive", "engine", "store", "size_bytes", "pending", "sending", "failed", "endpoints", "endpoints_not_active",
+    "search",
 )  # fmt: skip
 
 
@@ -71,6 +73,7 @@ _STATUS_FIELDS = (
     metavar="PEM",
     help="Certificate authorities to trust beside this machine's own.",
 )
+@click.option("--no-search-index", is_flag=True, help="Keep no words beside the store: texts are found more slowly.")
 @click.option("--stop-on-eof", is_flag=True, help="End when standard input closes, that is with the parent process.")
 @key_file_option
 @pass_invocation
@@ -83,6 +86,7 @@ def serve(
     one_process: bool,
     log_format: Literal["json", "console"] | None,
     ca_file: Path | None,
+    no_search_index: bool,
     stop_on_eof: bool,
 ) -> int:
     """Run the engine in the foreground, until SIGTERM or Ctrl-C: systemd, a container, a terminal.
@@ -101,6 +105,7 @@ def serve(
         transport=transport,
         send_apart=not one_process,
         extra_ca_file=ca_file,
+        search_index=not no_search_index,
         stop_on_eof=stop_on_eof,
         keys=invocation.keys,
     )
@@ -119,6 +124,7 @@ def status(invocation: Invocation) -> int:
         engine = store.engine_status()
         gauges = store.gauges().values()
         endpoints = store.endpoints()
+        search = store.search_status(now_ms)
     alive = engine is not None and engine.alive(now_ms)
     record: Record = {
         "alive": alive,
@@ -130,16 +136,20 @@ def status(invocation: Invocation) -> int:
         "failed": sum(gauge.failed for gauge in gauges),
         "endpoints": len(endpoints),
         "endpoints_not_active": sum(endpoint.state != "active" for endpoint in endpoints),
+        "search": None if search is None else search_record(search),
     }
     if invocation.json:
         emit(record)
     else:
-        _print_status(record, engine, now_ms)
+        _print_status(record, engine, search, now_ms)
     return 0 if alive else 1
 
 
 assert status.help is not None
-status.help += f"\n\nWith --json, engine is null or an object with {', '.join(ENGINE_FIELDS)}."
+status.help += (
+    f"\n\nWith --json, engine is null or an object with {', '.join(ENGINE_FIELDS)}; search, how far words are indexed, "
+    "is null or one with indexed_event, newest_event, indexed_attempt, newest_attempt, lag_s."
+)
 
 
 def _size_bytes(invocation: Invocation) -> int:
@@ -148,7 +158,7 @@ def _size_bytes(invocation: Invocation) -> int:
     return sum(p.stat().st_size for p in (path, path.with_name(path.name + "-wal")) if p.exists())
 
 
-def _print_status(record: Record, engine: EngineStatus | None, now_ms: int) -> None:
+def _print_status(record: Record, engine: EngineStatus | None, search: SearchStatus | None, now_ms: int) -> None:
     from console.cli.table import Cell, print_facts
     from console.ui.format import size
 
@@ -159,8 +169,20 @@ def _print_status(record: Record, engine: EngineStatus | None, now_ms: int) -> N
         ("pending", f"{record['pending']:,}"),
         ("sending", f"{record['sending']:,}"),
         ("failed", (f"{record['failed']:,}", "error" if record["failed"] else None)),
+        ("search", _search_in_words(search)),
     ]
     print_facts(facts)
+
+
+def _search_in_words(search: SearchStatus | None) -> str:
+    from console.ui.format import duration
+
+    if search is None:
+        return "texts are found without an index, slowly"
+    if not search.lag_s:
+        return "texts are found at once"
+    behind = duration(round(search.lag_s * 1000))
+    return f"the index is {behind} behind, {search.behind:,} rows: in those, texts are found more slowly"
 
 
 def _engine_in_words(engine: EngineStatus | None, now_ms: int) -> tuple[str, str]:

@@ -18,6 +18,7 @@ from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy
 from console.domain.rates import Bucket
 from console.domain.sealing import is_sealed
+from console.domain.searching import SearchStatus
 from console.domain.signing import KEY_PREFIX, SECRET_PREFIX, Secret, with_public_key
 from console.domain.status import EngineStatus, Gauge
 
@@ -291,6 +292,17 @@ def engine_record(status: EngineStatus) -> Record:
         "stopped_at": iso(status.stopped_at_ms),
         "stop_requested": status.stop_requested,
         "in_flight": status.in_flight,
+    }
+
+
+def search_record(status: SearchStatus) -> Record:
+    """How far the words of payloads and answers are indexed."""
+    return {
+        "indexed_event": status.indexed_event,
+        "newest_event": status.newest_event,
+        "indexed_attempt": status.indexed_attempt,
+        "newest_attempt": status.newest_attempt,
+        "lag_s": status.lag_s,
     }
 
 

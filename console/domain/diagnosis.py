@@ -6,10 +6,12 @@ from shlex import quote
 
 from console.domain.alerts import duration_words
 from console.domain.retention import Retention, Space
+from console.domain.searching import SearchStatus
 from console.domain.status import STALE_AFTER_S, EngineStatus
 
 MIB, GIB = 1024**2, 1024**3
 _DAY_S = 24 * 3600.0
+_SEARCH_LAG_S = 600.0
 
 
 class Level(StrEnum):
@@ -248,6 +250,27 @@ def retention(settings: Retention, facts: StoreFacts) -> Finding:
             way_out="webhook-console retention edit --delivered 30d --failed 90d --cancelled 30d",
         )
     return Finding(check="retention", level=Level.OK, says="old deliveries are deleted")
+
+
+def search(status: SearchStatus | None, *, there: bool) -> Finding:
+    """Of the file of words, which may be missing.
+
+    Args:
+        there: the file is.
+    """
+    if status is None:
+        says = (
+            "the file of words is not of this store as it is: an engine makes it anew" if there else "there is no index"
+        )
+        return Finding(check="search", level=Level.OK, says=f"{says}; texts are found row by row")
+    if status.lag_s > _SEARCH_LAG_S:
+        return Finding(
+            check="search",
+            level=Level.WARNING,
+            says=f"the index is {status.lag_s / 60:.0f} minutes behind, {status.behind:,} rows: texts are found slowly",
+            way_out="let an engine run (webhook-console serve): it catches up while little is delivered",
+        )
+    return Finding(check="search", level=Level.OK, says="words of payloads and responses are indexed")
 
 
 def alerts(words: list[str]) -> Finding:

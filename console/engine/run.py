@@ -91,7 +91,15 @@ async def _serve(settings: EngineSettings, policy: AddressPolicy, log: Filtering
     try:
         # Before this engine takes over: the last one's heartbeat tells for how long there was none.
         before = reader.engine_status()
-        with chores(settings.store, before=before, reader=reader, writer=writer, clock=clock, log=log) as beside:
+        with chores(
+            settings.store,
+            before=before,
+            reader=reader,
+            writer=writer,
+            clock=clock,
+            log=log,
+            search_index=settings.search_index,
+        ) as beside:
             await _deliver(settings, writer, reader, transport, clock, log, beside)
     finally:
         reader.close()

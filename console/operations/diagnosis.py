@@ -41,6 +41,9 @@ def examine(store: Store, *, full: bool, key: bool, now_ms: int) -> Iterator[Fin
         yield _safely("alerts", lambda: diagnosis.alerts([alert.words for alert in store.alerts(now_ms)]))
         yield _safely("retention", lambda: diagnosis.retention(store.retention(), facts))
         yield _safely("secrets", lambda: diagnosis.secrets(plain_secrets(store), key=key))
+        yield _safely(
+            "search", lambda: diagnosis.search(store.search_status(now_ms), there=store.search_file is not None)
+        )
         yield diagnosis.disk(shutil.disk_usage(store.path.parent).free, facts)
         yield diagnosis.clock(facts.newest_ms, now_ms)
     yield diagnosis.modes(open_to_others(store.path))
@@ -54,7 +57,13 @@ def examine(store: Store, *, full: bool, key: bool, now_ms: int) -> Iterator[Fin
 def open_to_others(store: Path) -> list[str]:
     """The store's files that others than their owner can read or write; a key or a secret may be in each."""
     found = []
-    for path in (store, *(store.with_name(store.name + suffix) for suffix in ("-wal", "-shm", ".lock"))):
+    for path in (
+        store,
+        *(
+            store.with_name(store.name + suffix)
+            for suffix in ("-wal", "-shm", ".lock", "-search", "-search-wal", "-search-shm")
+        ),
+    ):
         try:
             mode = stat.S_IMODE(path.stat().st_mode)
         except OSError:

@@ -439,6 +439,11 @@ class Indexing(Protocol):
         """Remove the file, and note nothing any more."""
         ...
 
+    @property
+    def search_file(self) -> Path | None:
+        """Where the file of words is; None: there is none."""
+        ...
+
     def index_words(self) -> Indexed:
         """Write the next piece of words into the file, in some milliseconds; changes nothing in the store, which may be
         open for reading only. A file that is not of this store as it is now is made anew."""

@@ -5,7 +5,7 @@ from tests.cli.support import CommandLine, EngineHand, make_endpoint, make_event
 
 CHECKS = {
     "engine", "log", "backlog", "sending", "endpoints", "alerts", "retention", "secrets", "disk", "clock", "modes",
-    "sqlite", "versions", "integrity",
+    "sqlite", "versions", "integrity", "search",
 }  # fmt: skip
 
 

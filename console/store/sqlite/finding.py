@@ -360,7 +360,7 @@ class Finder:
         if answers:
             newest = self._connection.value(_NEWEST_ATTEMPT)
             late = self.shelves.late()
-            if newest - progress.attempts + len(late) > NOT_INDEXED:
+            if late is None or newest - progress.attempts + len(late) > NOT_INDEXED:
                 return None
             rows = self._connection.rows(_SHELVES_OF, (progress.attempts, json.dumps(late)))
             also = {shelf for (shelf,) in rows}

@@ -1,6 +1,7 @@
 """How the search file is written: beside the store, in pieces of milliseconds, never under the store's write lock."""
 
 import os
+import time
 import unicodedata
 from collections.abc import Iterable
 from contextlib import suppress
@@ -8,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from random import SystemRandom
 
-from console.domain.errors import StoreError
+from console.domain.errors import ReadInterruptedError, StoreBusyError, StoreError
 from console.domain.searching import Indexed, SearchStatus
 from console.domain.words import words_in
 from console.store.sqlite.base import Queries
@@ -29,6 +30,7 @@ SHELVES_AT_ONCE = 4
 ATTEMPTS_AT_ONCE = 256
 """In one piece: some milliseconds of work."""
 STALE_AT_ONCE = 4
+_TEXTS_BETWEEN_TURNS = 16
 _SHORT = 512
 """Answers of at most so many bytes, which are mostly the same few, are taken apart once."""
 
@@ -100,7 +102,25 @@ class IndexingQueries(Queries):
         with self.transaction():
             self._connection.run(_SETTLE, (up_to,))
 
+    @property
+    def search_file(self) -> Path | None:
+        path = path_of(self.path)
+        return path if path.exists() else None
+
     def index_words(self) -> Indexed:
+        try:
+            return self._index_words()
+        except (StoreBusyError, ReadInterruptedError):
+            raise
+        except StoreError:
+            # Whatever was wrong with it: the next piece begins a new one.
+            if self._index is not None:
+                self._index.close()
+                self._index = None
+            remove_file(self.path)
+            raise
+
+    def _index_words(self) -> Indexed:
         index, progress = self._open_index()
         with Picking(self._connection).snapshot():
             newest_event, newest_attempt = self._connection.rows(_NEWEST)[0]
@@ -183,8 +203,10 @@ class IndexingQueries(Queries):
             return False
         rows = self._connection.rows(_PAYLOADS, (progress.shelves * SHELF, end * SHELF))
         words: dict[int, set[str]] = {}
-        for seq, _, payload in rows:
+        for i, (seq, _, payload) in enumerate(rows):
             words.setdefault(seq // SHELF, set()).update(words_in(payload))
+            if i % _TEXTS_BETWEEN_TURNS == 0:
+                time.sleep(0)  # the interpreter is the deliveries' too
         index.run_many(_PUT, [(shelf * SHELF_ROWS, _text(those)) for shelf, those in words.items()])
         last = rows[-1][1] if rows and rows[-1][0] == end * SHELF - 1 else None
         index.run(_SHELVES_DONE, (end, last))

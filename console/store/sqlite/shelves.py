@@ -102,14 +102,27 @@ class Shelves:
         except StoreError:
             return None  # whatever is wrong with it: `doctor` says what, and everything is found without it
 
-    def late(self) -> list[int]:
-        """Attempts that were under way when it was their turn."""
+    def late(self) -> list[int] | None:
+        """Attempts that were under way when it was their turn. None: the file cannot be read."""
         assert self._search is not None
-        return [attempt for (attempt,) in self._search.rows(_LATE)]
+        try:
+            return [attempt for (attempt,) in self._search.rows(_LATE)]
+        except ReadInterruptedError:
+            raise
+        except StoreError:
+            return None
 
     def saying(self, phrase: Phrase, *, low: int, high: int, down: bool) -> tuple[set[int], int] | None:
         """The shelves in [low, high) where all words of a phrase stand, and how far that holds when there are many:
         from the returned shelf on (down), or up to it, it not included. None: the phrase cannot be looked up."""
+        try:
+            return self._saying(phrase, low=low, high=high, down=down)
+        except ReadInterruptedError:
+            raise
+        except StoreError:
+            return None  # a damaged file must not keep anybody from finding
+
+    def _saying(self, phrase: Phrase, *, low: int, high: int, down: bool) -> tuple[set[int], int] | None:
         assert self._search is not None
         beginning = self._beginning(phrase)
         if not phrase.wholes:
