@@ -1,6 +1,5 @@
 """Home: how each endpoint stands, and every attempt as it is made."""
 
-from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, assert_never
@@ -10,12 +9,15 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
-from console.domain.delivery import Attempt
+from console.config import store_path
 from console.domain.endpoint import Endpoint
 from console.domain.errors import ConsoleError
+from console.domain.filters import AttemptFilter
 from console.domain.ids import EndpointId
 from console.domain.status import Gauge
 from console.ui import format as fmt
+from console.ui import guidance
+from console.ui.held_back import HeldBack
 from console.ui.live import Taken
 from console.ui.messages import MomentChanged
 from console.ui.screens.live_screen import LiveScreen
@@ -23,6 +25,7 @@ from console.ui.state import Look
 from console.ui.widgets import attempt_tail, endpoint_table
 from console.ui.widgets.attempt_tail import AttemptTail, Folded
 from console.ui.widgets.endpoint_table import EndpointRow, EndpointTable, make_row, sorted_rows
+from console.ui.widgets.guide import Guide
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.text_line import TextLine
 
@@ -31,12 +34,9 @@ if TYPE_CHECKING:
 
     from console.domain.ids import AttemptId
     from console.store import Store
+    from console.ui.forecast_pane import ForecastPane
     from console.ui.pane_filters import PaneFilters
     from console.ui.widgets.filter_bar import FilterBar
-
-HELD_BACK = 5_000
-"""Attempts kept for a paused view; older ones are only counted."""
-
 
 EMPTY_LINES = 8
 """What the endpoints take while there are none: room to say what to type."""
@@ -48,7 +48,7 @@ class HomeScreen(LiveScreen):
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
     AUTO_FOCUS = "#endpoints"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("F", "failures", "Failures", id="home.failures"),
+        Binding("F", "app.open_groups", "Failures", id="home.failures"),
         Binding("slash", "filter", "Filter", id="home.filter"),
         Binding("n", "new_endpoint", "New endpoint", id="home.new-endpoint"),
         Binding("z", "maximise", "Zoom", id="home.maximise"),
@@ -65,15 +65,15 @@ class HomeScreen(LiveScreen):
         self._asked: PaneFilters | None = None
         """What the filters ask for; None until there is one."""
         self._paused_at_ms: int | None = None
-        self._held: deque[Attempt] = deque()
-        self._held_skipped = 0
-        self._held_count = 0
-        self._generation = self._held_generation = 0
+        self._held = HeldBack()
+        self._generation = 0
         self._read_once = False
+        self._forecast: ForecastPane | None = None
 
     def body(self) -> ComposeResult:
         yield TextLine(id="endpoints-title", classes="pane-title")
         yield EndpointTable(id="endpoints")
+        yield TextLine(id="forecast")
         yield TextLine(id="tail-title", classes="pane-title")
         yield AttemptTail(id="tail")
 
@@ -128,7 +128,7 @@ class HomeScreen(LiveScreen):
             self._generation = taken.generation
             model.clear()
             self._tail.follow = True
-        elif not taken.attempts and not taken.skipped and self._read_once:
+        elif not taken.attempts and not taken.passed and not taken.skipped and self._read_once:
             return
         question = self._asked.question(taken.attempts) if self._asked else None
         if question is not None:
@@ -138,7 +138,13 @@ class HomeScreen(LiveScreen):
 
     def _add_attempts(self, taken: Taken) -> None:
         model = self._tail.model
-        added = model.take(taken.attempts, skipped=taken.skipped, now_ms=self.console.now_ms)
+        added = model.take(
+            taken.attempts,
+            skipped=taken.skipped,
+            passed=taken.passed,
+            now_ms=self.console.now_ms,
+            following=self._tail.follow,
+        )
         if taken.snapshot is not None:
             self._read_once = True
             self._tail.empty = self._empty_tail()
@@ -150,8 +156,34 @@ class HomeScreen(LiveScreen):
             return "No attempt matches. Esc clears the filter."
         if self.console.focus_on:
             return attempt_tail.EMPTY_HERE
+        return guidance.no_attempts(self._standing)
+
+    @property
+    def _standing(self) -> guidance.Standing:
+        console, snapshot = self.console, self.console.snapshot
+        named = console.session.path
+        return guidance.Standing(
+            read_only=console.session.read_only,
+            live=console.moment is None,
+            engine_alive=snapshot is None or guidance.alive(snapshot.engine, self.clock.now_ms()),
+            pending=snapshot.pending if snapshot else 0,
+            store=None if named == store_path(None) else named,
+        )
+
+    def _guide(self) -> None:
+        """Say what to do first while there is no endpoint, in place of two empty tables."""
         snapshot = self.console.snapshot
-        return attempt_tail.EMPTY if snapshot and snapshot.endpoints else attempt_tail.EMPTY_HERE
+        nothing = snapshot is not None and not snapshot.endpoints
+        if nothing is not self.has_class("-first-run"):
+            self.set_class(nothing, "-first-run")
+            self._endpoints.disabled = self._tail.disabled = nothing  # nor can they be reached
+            if nothing:
+                self.mount(Guide("Nothing is set up yet", id="guide"), after="#tail")
+            else:
+                self.query(Guide).remove()
+                self._endpoints.focus()
+        for guide in self.query(Guide):
+            guide.show(guidance.no_endpoints(self._standing))
 
     def _show_endpoints(self) -> None:
         snapshot = self.console.snapshot
@@ -179,8 +211,23 @@ class HomeScreen(LiveScreen):
             "No endpoint matches. Esc clears the filter." if self._filters["endpoints"] else endpoint_table.EMPTY
         )
         self._fit_endpoints(len(snapshot.endpoints))
+        self._guide()
         table.show(sorted_rows(rows, table.sort))
+        self._look_ahead(table.current)
         self._say_titles()
+
+    def _look_ahead(self, row: EndpointRow | None) -> None:
+        """Say when the current endpoint's backlog is drained."""
+        if self._forecast is None and row is not None and row.pending:
+            from console.ui.forecast_pane import ForecastPane
+
+            self._forecast = ForecastPane(self, "forecast")
+        if self._forecast is not None:
+            self._forecast.look(row)
+
+    def on_line_table_highlighted(self, event: LineTable.Highlighted) -> None:
+        if event.table is self._endpoints and self.console.snapshot is not None:
+            self._look_ahead(event.row)
 
     def _fit_endpoints(self, known: int) -> None:
         """As high as the endpoints need, so that the tail has the rest; the style says at most how high."""
@@ -205,7 +252,7 @@ class HomeScreen(LiveScreen):
         parts = ["Attempts", state]
         if tail.model.folded:
             folded = fmt.counted(tail.model.folded, "success", "successes")
-            parts.append(f"over {attempt_tail.FOLD_ABOVE}/s: {folded} counted, not listed")
+            parts.append(f"over {attempt_tail.FOLD_ABOVE}/s: {folded} counted · Enter lists a second")
         self._title("tail", parts)
 
     def _title(self, pane: str, parts: list[str]) -> None:
@@ -218,8 +265,7 @@ class HomeScreen(LiveScreen):
     def on_moment_changed(self, message: MomentChanged) -> None:
         # A view that was paused in one moment says nothing of another.
         self._paused_at_ms = None
-        self._held.clear()
-        self._held_skipped = 0
+        self._held.forget()
         self.say_warning()
 
     # A paused view
@@ -227,38 +273,24 @@ class HomeScreen(LiveScreen):
     @property
     def warning(self) -> str:
         if self._paused_at_ms is None:
-            return ""
+            return guidance.held_up(self._standing)
         since = fmt.clock_time(self._paused_at_ms)[:8]
-        return f"‖ VIEW PAUSED at {since} · {fmt.counted(self._held_count, 'attempt', 'attempts')} since · s goes on"
+        return f"‖ VIEW PAUSED at {since} · {fmt.counted(self._held.count, 'attempt', 'attempts')} since · s goes on"
 
     def _hold(self, taken: Taken) -> None:
-        if taken.generation != self._held_generation:
-            self._held.clear()
-            self._held_skipped, self._held_generation = 0, taken.generation
-        self._held.extend(taken.attempts)
-        self._held_skipped += taken.skipped
-        self._held_count += taken.skipped + sum(attempt.ended_at_ms is not None for attempt in taken.attempts)
-        while len(self._held) > HELD_BACK:
-            self._held.popleft()
-            self._held_skipped += 1
+        self._held.hold(taken)
         if self.is_current and not self.is_covered:
             self.say_warning()
 
     def _show_held(self) -> None:
         """Show what came while the view was paused or covered."""
-        if not self._held and not self._held_skipped:
-            return
-        attempts, skipped = tuple(self._held), self._held_skipped
-        self._held.clear()
-        self._held_skipped = 0
-        self._show_attempts(
-            Taken(snapshot=None, trouble=None, attempts=attempts, skipped=skipped, generation=self._held_generation)
-        )
+        if (taken := self._held.let_go()) is not None:
+            self._show_attempts(taken)
 
     def action_pause_view(self) -> None:
         """Stop the tables, or let them go on with all that came meanwhile."""
         if self._paused_at_ms is None:
-            self._paused_at_ms, self._held_count = self.clock.now_ms(), 0
+            self._paused_at_ms, self._held.count = self.clock.now_ms(), 0
         else:
             self._paused_at_ms = None
             self._show_held()
@@ -337,8 +369,10 @@ class HomeScreen(LiveScreen):
         """Show what the tail's filter asks for; of texts the store is asked first."""
         model = self._tail.model
         model.filter(self._questions.wanted)
+        self.console.feed.read_whole(model.wanted is not None)
         self._tail.empty = self._empty_tail()
         self._tail.model_changed()
+        self._tail.ask("newest")  # in all that there is, not only in what is loaded
         question = self._questions.question(model.known)
         if question is not None:
             self._show_when_answered(None, question)
@@ -422,16 +456,34 @@ class HomeScreen(LiveScreen):
         elif not isinstance(event.row, Folded):
             self.console.inspect(event.row.delivery_id, event.row.id)
 
+    def on_attempt_tail_page_wanted(self, event: AttemptTail.PageWanted) -> None:
+        self.run_worker(self._bring(event.kind), group="tail", exclusive=True)
+
+    def on_attempt_tail_fold_opened(self, event: AttemptTail.FoldOpened) -> None:
+        self.run_worker(self._bring(event.fold), group="tail", exclusive=True)
+
+    async def _bring(self, what: attempt_tail.PageKind | Folded) -> None:
+        """A page of the tail, or what one of its counts holds."""
+        from console.ui.tail_pages import bring_fold, bring_page
+
+        where = self._asked.attempts if self._asked is not None else AttemptFilter()
+        if self.console.focus_on is not None:
+            where = replace(where, endpoints=(self.console.focus_on,))
+        if self.console.moment is not None:
+            where = replace(where, until_ms=self.console.moment.at_ms)
+        try:
+            if isinstance(what, Folded):
+                await bring_fold(self.console.session, self._tail, what, where)
+            else:
+                await bring_page(self.console.session, self._tail, what, where)
+        except ConsoleError as error:
+            self.console.complain(error)
+
     def on_line_table_marks_changed(self, event: LineTable.MarksChanged) -> None:
         self._say_titles()
 
     def on_line_table_sort_changed(self, event: LineTable.SortChanged) -> None:
         self._show_endpoints()
-
-    def action_failures(self) -> None:
-        from console.ui.screens.failures import FailuresScreen
-
-        self.app.push_screen(FailuresScreen(f"endpoint:{self._focus_name}" if self.console.focus_on else ""))
 
     def on_endpoint_table_pause_requested(self, event: EndpointTable.PauseRequested) -> None:
         self.run_worker(self._pause_or_resume(event.rows), group="pause", exclusive=True)
