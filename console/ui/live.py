@@ -17,6 +17,7 @@ from console.domain.endpoint import Endpoint
 from console.domain.errors import ConsoleError, UnknownReferenceError
 from console.domain.filters import AttemptFilter, AttemptPage
 from console.domain.ids import AttemptId, EndpointId
+from console.domain.passing import Glimpse, Passed, count_passed
 from console.domain.rates import Bucket, Window, total_of
 from console.domain.status import EngineStatus, Gauge
 from console.store import open_store
@@ -36,8 +37,11 @@ READ_EVERY_OVER_SSH_S = 0.5
 BUSY_ABOVE = 20
 """More attempts than this in one read are a flood."""
 
+READ_EVERY_BUSY_S = 0.5
+"""The least time between two reads of a flood: nobody reads it, and every line of the tail moves."""
+
 READ_EVERY_BUSY_OVER_SSH_S = 1.0
-"""The least time between two reads of a flood over SSH: nobody reads it, and every line of the tail moves."""
+"""The same over SSH."""
 
 AT_LEAST_EVERY_S = 1.0
 """A read even when nothing changed, so that rates fall and ages move."""
@@ -45,13 +49,19 @@ AT_LEAST_EVERY_S = 1.0
 SHARE_OF_TIME = 0.2
 """Rates may take this share of the feed's time: a store that is slow to read is read less often."""
 
-TAIL_PAGE = 500
-"""Attempts read at once; of a longer burst only the newest are, and the rest is counted."""
+FIRST_PAGE = 100
+"""Attempts of before that are there from the beginning; older ones are read when somebody goes up to them."""
+
+GLIMPSED = 20_000
+"""Attempts looked at in one read; of a longer burst only the newest are, and the rest is counted."""
+
+ROWS_AT_ONCE = 500
+"""Attempts that become rows in one read; of more, only the newest do, and the rest is counted."""
 
 TAIL_KEPT = 2_000
 """Attempts kept for a screen that does not take them."""
 
-OPEN_WATCHED = 300
+OPEN_WATCHED = 1_000
 """Attempts under way whose end is looked for."""
 
 SLOTS_SHOWN = 60
@@ -140,6 +150,8 @@ class Taken:
     attempts: tuple[Attempt, ...]
     skipped: int
     generation: int
+    passed: tuple[Passed, ...] = ()
+    """Successes that were too many to be read one by one, by second and endpoint; none of them is in `attempts`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +159,8 @@ class _Wish:
     window: Window
     focus: EndpointId | None
     generation: int = 0
+    whole: bool = False
+    """No success is only counted: somebody looks for some of them."""
 
 
 class LiveFeed(threading.Thread):
@@ -177,6 +191,7 @@ class LiveFeed(threading.Thread):
         self._trouble: str | None = None
         self._attempts: deque[Attempt] = deque()
         self._skipped = 0
+        self._passed: dict[tuple[int, str], Passed] = {}
         self._taken_generation = 0
         self._read_once = threading.Event()
 
@@ -198,10 +213,16 @@ class LiveFeed(threading.Thread):
             if anew or focus != self._wish.focus:
                 generation += 1
                 self._attempts.clear()
+                self._passed.clear()
                 self._skipped = 0
-            self._wish = _Wish(window=window, focus=focus, generation=generation)
+            self._wish = replace(self._wish, window=window, focus=focus, generation=generation)
         self._wake.set()
         return generation
+
+    def read_whole(self, whole: bool) -> None:
+        """Whether each attempt is wanted from now on, also of a flood: a filter tells which of them are shown."""
+        with self._lock:
+            self._wish = replace(self._wish, whole=whole)
 
     def take(self) -> Taken:
         """All that came since this was last called."""
@@ -212,9 +233,11 @@ class LiveFeed(threading.Thread):
                 attempts=tuple(self._attempts),
                 skipped=self._skipped,
                 generation=self._taken_generation,
+                passed=tuple(self._passed.values()),
             )
             self._snapshot = None
             self._attempts.clear()
+            self._passed.clear()
             self._skipped = 0
             self._told = False
         return taken
@@ -251,14 +274,18 @@ class LiveFeed(threading.Thread):
             self._wake.clear()
         _close(reader)
 
-    def _offer(self, wish: _Wish, snapshot: Snapshot, attempts: Sequence[Attempt], skipped: int) -> None:
+    def _offer(self, wish: _Wish, snapshot: Snapshot, news: _News) -> None:
         with self._lock:
             if wish.generation != self._wish.generation:
                 return  # another endpoint was asked for while this was read
             self._snapshot, self._trouble = snapshot, None
             self._taken_generation = wish.generation
-            self._attempts.extend(attempts)
-            self._skipped += skipped
+            self._attempts.extend(news.attempts)
+            self._skipped += news.skipped
+            for part in news.passed:
+                key = (part.second, part.endpoint_name)
+                known = self._passed.get(key)
+                self._passed[key] = part if known is None else known.with_more(part)
             while len(self._attempts) > TAIL_KEPT:
                 self._attempts.popleft()
                 self._skipped += 1
@@ -283,6 +310,15 @@ def _close(reader: _Reader | None) -> None:
             reader.store.close()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _News:
+    """What happened since the last read."""
+
+    attempts: Sequence[Attempt] = ()
+    passed: Sequence[Passed] = ()
+    skipped: int = 0
+
+
 class _Reader:
     """One open store and what was last read of it."""
 
@@ -293,7 +329,8 @@ class _Reader:
         self._rates: Rates | None = None
         self._read_at_s = self._rates_at_s = self._rates_cost_s = float("-inf")
         self._last_id: AttemptId | None = None
-        self._open: dict[AttemptId, None] = {}
+        self._open: dict[AttemptId, bool] = {}
+        """Attempts under way, and whether they were handed over as rows."""
         self._levels: deque[tuple[int, int, int]] = deque(maxlen=LEVELS_KEPT)
         self._busy = False
         self._alerts: tuple[Alert, ...] = ()
@@ -310,17 +347,14 @@ class _Reader:
         self._version = version
         return True
 
-    def read(self, wish: _Wish) -> tuple[Snapshot, list[Attempt], int]:
-        """How everything stands, the attempts that are new or ended, and how many were skipped."""
+    def read(self, wish: _Wish) -> tuple[Snapshot, _News]:
+        """How everything stands, and the attempts that are new or ended."""
         if self._wish is None or wish.generation != self._wish.generation:
             self._last_id = None
             self._open.clear()
             self._levels.clear()
         begun_s, now_ms = self._clock.monotonic_s(), self._clock.now_ms()
-        # Under way first: an attempt that ends in between is then new, and never missed.
-        ended = self._ended()
-        fresh, skipped = self._fresh(wish.focus)
-        self._busy = len(fresh) > BUSY_ABOVE
+        news = self._first_page(wish.focus) if self._last_id is None else self._news(wish, self._last_id)
         snapshot = Snapshot(
             focus=wish.focus,
             read_at_s=begun_s,
@@ -333,7 +367,7 @@ class _Reader:
             in_flight_levels=(),
         )
         self._wish, self._read_at_s = wish, begun_s
-        return self._with_levels(snapshot, now_ms // 1000), ended + fresh, skipped
+        return self._with_levels(snapshot, now_ms // 1000), news
 
     def _alerts_now(self, now_s: float, now_ms: int) -> tuple[Alert, ...]:
         """Read once a second: nothing fires sooner."""
@@ -353,39 +387,46 @@ class _Reader:
             in_flight_levels=tuple(float(in_flight) for _, _, in_flight in self._levels),
         )
 
-    def _ended(self) -> list[Attempt]:
-        ended: list[Attempt] = []
-        for number in tuple(self._open):
-            try:
-                attempt = self.store.attempt(number)
-            except UnknownReferenceError:  # no longer kept
-                del self._open[number]
-                continue
-            if attempt.ended_at_ms is not None:
-                ended.append(attempt)
-                del self._open[number]
-        return ended
+    def _first_page(self, focus: EndpointId | None) -> _News:
+        rows = self.store.attempts(AttemptFilter(endpoints=(focus,) if focus else ()), AttemptPage(limit=FIRST_PAGE))
+        self._last_id = rows[-1].id if rows else AttemptId(0)
+        self._open = {row.id: True for row in rows if row.ended_at_ms is None}
+        return _News(attempts=rows)
 
-    def _fresh(self, focus: EndpointId | None) -> tuple[list[Attempt], int]:
-        where = AttemptFilter(endpoints=(focus,) if focus else ())
-        newest, skipped = AttemptPage(limit=TAIL_PAGE), 0
-        if self._last_id is None:
-            rows = self.store.attempts(where, newest)
-        else:
-            rows = self.store.attempts(where, AttemptPage(limit=TAIL_PAGE, after=self._last_id))
-            if len(rows) == TAIL_PAGE:
-                last_known = rows[-1].id
-                rows = self.store.attempts(where, newest)
-                # Exact without a focus; with one, ids of other endpoints' attempts lie in the gap too.
-                skipped = max(0, rows[0].id - self._last_id - 1) if focus is None else int(rows[0].id > last_known)
-        if rows:
-            self._last_id = rows[-1].id
-        elif self._last_id is None:
-            self._last_id = AttemptId(0)
-        self._open |= {row.id: None for row in rows if row.ended_at_ms is None}
+    def _news(self, wish: _Wish, last_id: AttemptId) -> _News:
+        """Few are read whole. Of a flood only the failures are, and successes are counted."""
+        focus = wish.focus
+        glimpses = self.store.glimpses(after=last_id, also=tuple(self._open), endpoint=focus, limit=GLIMPSED)
+        fresh = sum(glimpse.id > last_id for glimpse in glimpses)
+        skipped = 0
+        if fresh:
+            if fresh == GLIMPSED and focus is None:
+                skipped = max(0, glimpses[-fresh].id - last_id - 1)
+            self._last_id = glimpses[-1].id
+        self._busy = fresh > BUSY_ABOVE
+        counting = self._busy and not wish.whole
+        rows: list[AttemptId] = []
+        counted: list[Glimpse] = []
+        for glimpse in glimpses:
+            is_row = self._open.get(glimpse.id, not counting)
+            if glimpse.id <= last_id and not glimpse.ended:
+                continue  # was under way, and is
+            if glimpse.failed or is_row:
+                rows.append(glimpse.id)
+            else:
+                counted.append(glimpse)
+        self._open = {glimpse.id: self._open.get(glimpse.id, not counting) for glimpse in glimpses if not glimpse.ended}
         while len(self._open) > OPEN_WATCHED:
             del self._open[next(iter(self._open))]
-        return rows, skipped
+        skipped += max(0, len(rows) - ROWS_AT_ONCE)
+        return _News(attempts=self._read_rows(rows[-ROWS_AT_ONCE:]), passed=count_passed(counted), skipped=skipped)
+
+    def _read_rows(self, ids: Sequence[AttemptId]) -> list[Attempt]:
+        found: list[Attempt] = []
+        for number in ids:
+            with suppress(UnknownReferenceError):  # no longer kept
+                found.append(self.store.attempt(number))
+        return found
 
     def _rates_of(self, wish: _Wish, now_ms: int, now_s: float) -> Rates:
         known = self._rates

@@ -10,11 +10,12 @@ import pytest
 from console.domain.delivery import Attempt
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId
 from console.domain.outcome import Cause
+from console.domain.passing import Passed
 from console.domain.rates import WINDOWS
 from console.domain.work import ClaimOrder
 from console.store import Store
 from console.store.sqlite.reading import ReadingQueries
-from console.ui.live import BUSY_ABOVE, TAIL_PAGE, LiveFeed, Snapshot, _Reader, _Wish, read_rates
+from console.ui.live import BUSY_ABOVE, ROWS_AT_ONCE, LiveFeed, Snapshot, _Reader, _Wish, read_rates
 from console.ui.widgets.attempt_tail import KEPT, Folded, TailModel
 from tests.factories import add_endpoint, attempt_all, delivered, failed, make_completed, make_event, start_engine
 from tests.ui.conftest import MovableClock
@@ -28,6 +29,7 @@ class Listener:
         self.calls = 0
         self.attempts: list[Attempt] = []
         self.skipped = 0
+        self.passed: list[Passed] = []
         self.snapshot: Snapshot | None = None
         self.trouble: str | None = None
         self.feed = LiveFeed(path, clock=clock, window=WINDOWS[0], changed=self._changed)
@@ -45,6 +47,7 @@ class Listener:
             taken = self.feed.take()
             self.attempts += taken.attempts
             self.skipped += taken.skipped
+            self.passed += taken.passed
             self.snapshot, self.trouble = taken.snapshot or self.snapshot, taken.trouble
         raise AssertionError("never")
 
@@ -90,21 +93,57 @@ def test_an_attempt_under_way_is_handed_over_again_when_it_ends(
     assert listener.attempts[-1].cause is Cause.HTTP_4XX
 
 
-def test_of_a_burst_the_newest_are_read_and_the_rest_is_counted(
+def burst_of(store: Store, clock: MovableClock, epoch: int, count: int, verdict: Any = None) -> None:
+    store.accept([make_event() for _ in range(count)], clock.now_ms())
+    with store.transaction():
+        attempt_all(store, epoch, verdict or delivered(), now_ms=clock.now_ms(), limit=count)
+
+
+def test_of_a_flood_failures_are_rows_and_successes_are_counted(
     store: Store, clock: MovableClock, listener: Listener
 ) -> None:
     add_endpoint(store, now_ms=clock.now_ms())
     epoch = start_engine(store, now_ms=clock.now_ms())
-    store.accept([make_event()], clock.now_ms())
-    attempt_all(store, epoch, delivered(), now_ms=clock.now_ms())
+    burst_of(store, clock, epoch, 1)
     listener.until(lambda: listener.attempts)
-    burst = TAIL_PAGE + 300
-    store.accept([make_event() for _ in range(burst)], clock.now_ms())
     with store.transaction():
-        attempt_all(store, epoch, delivered(), now_ms=clock.now_ms(), limit=burst)
-    listener.until(lambda: listener.skipped)
-    assert listener.skipped == 300
-    assert len({a.id for a in listener.attempts}) == TAIL_PAGE + 1
+        burst_of(store, clock, epoch, 300)
+        burst_of(store, clock, epoch, 3, failed())
+    listener.until(lambda: sum(part.count for part in listener.passed) == 300)
+    assert listener.skipped == 0
+    assert [a.cause for a in listener.attempts[1:]] == [Cause.HTTP_4XX] * 3
+    assert {part.endpoint_name for part in listener.passed} == {"crm"}
+
+
+def test_what_was_under_way_in_a_flood_is_counted_when_it_ends_and_a_row_when_it_fails(
+    store: Store, clock: MovableClock
+) -> None:
+    endpoint = add_endpoint(store, now_ms=clock.now_ms())
+    epoch = start_engine(store, now_ms=clock.now_ms())
+    reader, wish = _Reader(store, clock), _Wish(window=WINDOWS[0], focus=None)
+    reader.read(wish)
+    many = BUSY_ABOVE + 10
+    store.accept([make_event() for _ in range(many)], clock.now_ms())
+    claimed = store.claim([ClaimOrder(endpoint_seq=endpoint.seq, limit=many)], epoch=epoch, now_ms=clock.now_ms())
+    assert reader.read(wish)[1].attempts == []
+    ends = [delivered()] * (many - 1) + [failed()]
+    store.complete(
+        [make_completed(c, end, now_ms=clock.now_ms()) for c, end in zip(claimed, ends, strict=True)], epoch=epoch
+    )
+    news = reader.read(wish)[1]
+    assert [attempt.id for attempt in news.attempts] == [claimed[-1].attempt_id]
+    assert sum(part.count for part in news.passed) == many - 1
+    assert reader.read(wish)[1] == type(news)(attempts=[], passed=[]), "each once"
+
+
+def test_who_filters_gets_all_of_a_flood(store: Store, clock: MovableClock) -> None:
+    add_endpoint(store, now_ms=clock.now_ms())
+    epoch = start_engine(store, now_ms=clock.now_ms())
+    reader, wish = _Reader(store, clock), _Wish(window=WINDOWS[0], focus=None, whole=True)
+    reader.read(wish)
+    burst_of(store, clock, epoch, ROWS_AT_ONCE + 7)
+    news = reader.read(wish)[1]
+    assert (len(news.attempts), len(news.passed), news.skipped) == (ROWS_AT_ONCE, 0, 7)
 
 
 def test_tells_once_until_it_is_taken(store: Store, store_path: Path, clock: MovableClock) -> None:
@@ -275,9 +314,9 @@ def test_folded_attempts_are_found_by_a_filter() -> None:
     model = TailModel()
     take(model, [attempt(1, endpoint="other")])
     take(model, [attempt(n) for n in range(2, 100)])
-    model.filter(("crm", "200"))
+    model.filter(lambda attempt: attempt.endpoint_name == "crm" and attempt.status == 200)
     assert len(model.rows) == 98
-    model.filter(("nothing",))
+    model.filter(lambda attempt: False)
     assert model.rows == []
 
 

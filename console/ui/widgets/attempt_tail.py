@@ -1,26 +1,32 @@
-"""Attempts as they are made, newest at the end, at a pace that a person can read."""
+"""Attempts as they are made, newest at the end, at a pace that a person can read; and back to the first of them."""
 
-from collections import deque
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Literal, assert_never
 
 from textual.binding import Binding, BindingType
+from textual.message import Message
 
 from console.domain.delivery import Attempt
 from console.domain.ids import AttemptId
 from console.ui import format as fmt
-from console.ui.filter_words import holds
 from console.ui.widgets.columns import Column
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.rows import ListSource
-from console.ui.widgets.vocabulary import Cell, attempt_mark, with_status
+from console.ui.widgets.tail_model import (
+    FOLD_ABOVE,
+    KEPT,
+    Folded,
+    TailModel,
+    TailRow,
+    is_failure,
+    result_cell,
+    row_key,
+)
+from console.ui.widgets.vocabulary import Cell
 
-KEPT = 5_000
-"""Attempts, and rows, that stay in memory."""
+__all__ = ["FOLD_ABOVE", "KEPT", "AttemptTail", "Folded", "PageKind", "TailModel", "TailRow"]
 
-FOLD_ABOVE = 20
-"""More attempts than this begun in a second, and successes become a count; failures stay rows."""
+PageKind = Literal["older", "newer", "first", "newest"]
 
 EMPTY = "No attempt yet. Send an event:\n\nwebhook-console send invoice.paid --data '{\"amount\": 12}'"
 EMPTY_HERE = "No attempt here yet."
@@ -36,135 +42,10 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folded:
-    """Successes that came too fast to be read one by one, or attempts that were never read at all."""
-
-    number: int
-    at_ms: int
-    """The end of the first of them."""
-    count: int
-    endpoints: frozenset[str] = frozenset()
-    """Names of those that they were for."""
-    skipped: bool = False
-
-
-TailRow = Attempt | Folded
-
-
-def row_key(row: TailRow) -> Hashable:
-    """Stable for the life of a row."""
-    return ("fold", row.number) if isinstance(row, Folded) else row.id
-
-
-def is_failure(row: TailRow) -> bool:
-    return isinstance(row, Attempt) and row.cause is not None
-
-
-def matches(attempt: Attempt, words: Sequence[str]) -> bool:
-    """Whether every word (lower case) is somewhere in what the row says."""
-    result, _ = result_cell(attempt)
-    return not words or holds(
-        words, attempt.endpoint_name, attempt.event_type, attempt.event_id, result, attempt.detail
-    )
-
-
-class TailModel:
-    """The rows of a tail. Pure: time is a parameter."""
-
-    def __init__(self) -> None:
-        self.rows: list[TailRow] = []
-        self.words: tuple[str, ...] = ()
-        self._known: dict[AttemptId, Attempt] = {}
-        self._at: dict[Hashable, int] = {}
-        self.folded = 0
-        """Successes that are counted in `rows` and have no row of their own."""
-        self._begun_ms: deque[int] = deque()
-        self._folds = 0
-
-    def clear(self) -> None:
-        """Forget everything but the filter."""
-        self._known.clear()
-        self._begun_ms.clear()
-        self._show(())
-
-    def filter(self, words: Sequence[str]) -> None:
-        """Only attempts in which every word is found. Nothing is folded among what is already here."""
-        self.words = tuple(words)
-        self._show([attempt for attempt in self._known.values() if matches(attempt, self.words)])
-
-    def take(self, attempts: Sequence[Attempt], *, skipped: int, now_ms: int) -> int:
-        """New attempts and new versions of old ones. Returns how many rows were added."""
-        before = len(self.rows)
-        if skipped:
-            self._fold(skipped, now_ms, skipped=True)
-        # What was there before this console opened did not come too fast for anybody.
-        is_history = not self._known
-        for attempt in attempts:
-            is_new = attempt.id not in self._known
-            self._known[attempt.id] = attempt
-            fast = is_new and not is_history and self._is_fast(attempt.started_at_ms)
-            if matches(attempt, self.words):
-                self._place(attempt, folding=not self.words and (fast or not is_new))
-        added = len(self.rows) - before
-        self._forget()
-        return added
-
-    def _is_fast(self, started_at_ms: int) -> bool:
-        """Whether more attempts than FOLD_ABOVE began in the second that ends with this one."""
-        self._begun_ms.append(started_at_ms)
-        while self._begun_ms[0] <= started_at_ms - 1_000:
-            self._begun_ms.popleft()
-        return len(self._begun_ms) > FOLD_ABOVE
-
-    def _place(self, attempt: Attempt, *, folding: bool) -> None:
-        """A row stays one; what has none, because it began when there were too many, becomes one when it fails."""
-        at = self._at.get(attempt.id)
-        if at is not None:
-            self.rows[at] = attempt
-        elif not folding or attempt.cause is not None:
-            self._append(attempt)
-        elif attempt.ended_at_ms is not None:
-            self._fold(1, attempt.ended_at_ms, endpoint=attempt.endpoint_name)
-
-    def _fold(self, count: int, at_ms: int, *, endpoint: str | None = None, skipped: bool = False) -> None:
-        self.folded += 0 if skipped else count
-        names = frozenset(() if endpoint is None else (endpoint,))
-        at = self._at.get(("fold", self._folds), -1)
-        last = self.rows[at] if at >= 0 else None
-        # Failures that came in between stay where they are: one count a second is enough.
-        if isinstance(last, Folded) and last.skipped == skipped and at_ms < last.at_ms + 1_000:
-            self.rows[at] = replace(last, count=last.count + count, endpoints=last.endpoints | names)
-            return
-        self._folds += 1
-        self._append(Folded(number=self._folds, at_ms=at_ms, count=count, endpoints=names, skipped=skipped))
-
-    def _append(self, row: TailRow) -> None:
-        self._at[row_key(row)] = len(self.rows)
-        self.rows.append(row)
-
-    def _forget(self) -> None:
-        while len(self._known) > KEPT:
-            del self._known[next(iter(self._known))]
-        if len(self.rows) > KEPT:
-            self._show(self.rows[-KEPT * 4 // 5 :])
-
-    def _show(self, rows: Sequence[TailRow]) -> None:
-        self.rows = list(rows)
-        self._at = {row_key(row): index for index, row in enumerate(self.rows)}
-        self.folded = sum(row.count for row in self.rows if isinstance(row, Folded) and not row.skipped)
-
-
-def result_cell(attempt: Attempt) -> Cell:
-    """`✓ 200`, `✗ 503 http_5xx`, `→ sending`."""
-    answer = with_status(attempt.status, attempt.cause)
-    return attempt_mark(attempt, ok=answer, failed=answer)
-
-
 def render_attempt(row: TailRow, key: str) -> Cell:
     """The text of one cell, and what it means."""
     if isinstance(row, Folded):
-        return _render_folded(row, key)
+        return (fmt.clock_time(row.at_ms)[: None if row.skipped else 8] if key == "time" else ""), "muted"
     match key:
         case "time":
             return fmt.clock_time(row.started_at_ms), "muted"
@@ -182,32 +63,47 @@ def render_attempt(row: TailRow, key: str) -> Cell:
             return row.detail or "", "muted"
 
 
-def _render_folded(row: Folded, key: str) -> Cell:
-    match key:
-        case "time":
-            return fmt.clock_time(row.at_ms), "muted"
-        case "endpoint":
-            names = row.endpoints
-            return (next(iter(names)) if len(names) == 1 else f"{len(names)} endpoints" if names else ""), "muted"
-        case "result" if row.skipped:
-            return f"… {fmt.count(row.count)} not read", "warning"
-        case "result":
-            return f"✓ {fmt.exact(row.count)} delivered", "ok"
-        case _:
-            return "", "muted"
+def fold_words(fold: Folded) -> Cell:
+    """`✓ 214 delivered · crm 120 · slack 94`, and how it is opened or closed."""
+    if fold.skipped:
+        words, meaning = f"… {fmt.exact(fold.count)} not read", "warning"
+    else:
+        names = "".join(f" · {name} {fmt.exact(count)}" for name, count in fold.counts)
+        words, meaning = f"✓ {fmt.exact(fold.count)} delivered{names}", "ok"
+    return (f"▾ {words}" if fold.is_open else words), "ok" if meaning == "ok" else "warning"
 
 
 class AttemptTail(LineTable[TailRow]):
-    """The tail. Its owner fills `model` and calls `model_changed`."""
+    """The tail. Its owner fills `model` and calls `model_changed`, reads the pages it asks for, and opens folds."""
 
+    DEFAULT_CSS = """
+    AttemptTail { scrollbar-size-vertical: 0; scrollbar-gutter: auto; }
+    """
+    HAS_TICKS = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e", "error(1)", "Next error", show=False, id="tail.next-error"),
         Binding("E", "error(-1)", "Previous error", show=False, id="tail.previous-error"),
+        Binding("escape", "close_folds", "Close what was opened", show=False, id="tail.close-folds"),
     ]
+
+    class PageWanted(Message):
+        """Somebody goes where nothing is loaded. One is under way at a time: answer with `page_came`."""
+
+        def __init__(self, tail: "AttemptTail", kind: PageKind) -> None:
+            super().__init__()
+            self.tail, self.kind = tail, kind
+
+    class FoldOpened(Message):
+        """The attempts of a fold are wanted: answer with `open_fold`."""
+
+        def __init__(self, tail: "AttemptTail", fold: Folded) -> None:
+            super().__init__()
+            self.tail, self.fold = tail, fold
 
     def __init__(self, *, id: str | None = None) -> None:
         self.model = TailModel()
         self._list: ListSource[TailRow] = ListSource(self.model.rows, row_key)
+        self._asked: PageKind | None = None
         super().__init__(
             COLUMNS, source=self._list, row_key=row_key, render_cell=render_attempt, tail=True, empty="", id=id
         )
@@ -216,6 +112,124 @@ class AttemptTail(LineTable[TailRow]):
         """The model has other rows."""
         self._list.replace(self.model.rows)
         self.rows_changed(added=added)
+
+    # Pages
+
+    def ask(self, kind: PageKind) -> None:
+        """Have a page read. Going to either end takes the place of what was asked for before."""
+        if self._asked is None or kind in ("first", "newest"):
+            self._asked = kind
+            self.post_message(self.PageWanted(self, kind))
+
+    def page_came(self, kind: PageKind, attempts: Sequence[Attempt], *, reached: AttemptId | None, done: bool) -> None:
+        """What was read. `done`: nothing lies beyond."""
+        if kind != self._asked:
+            return
+        self._asked = None
+        match kind:
+            case "older":
+                self._keep_place(self.model.prepend(attempts, reached=reached, at_start=done))
+            case "newer":
+                self._keep_place(-self.model.append(attempts, reached=reached, at_end=done))
+            case "first":
+                self.model.show_page(attempts, reached=reached, at_start=True, at_end=done)
+                self.model_changed()
+                self.follow = False
+                self.move_cursor(0)
+            case "newest":
+                self.model.show_page(attempts, reached=reached, at_start=done, at_end=True)
+                self.model_changed()
+                self.follow = True
+            case _:
+                assert_never(kind)
+
+    def page_failed(self, kind: PageKind) -> None:
+        """It could not be read; it may be asked for again."""
+        if kind == self._asked:
+            self._asked = None
+
+    def _keep_place(self, moved: int) -> None:
+        """Rows came or went above: what is on the screen stays there."""
+        first, cursor = self.first_visible + moved, self.cursor + moved
+        self._list.replace(self.model.rows)
+        self.rows_changed(added=0)
+        self.place_scroll(first)
+        self.cursor = cursor
+        self.show_cursor()
+
+    def _ask_at_edges(self) -> None:
+        if self.follow or not self.model.rows or not self.is_mounted:
+            return
+        near = self.page_lines
+        if not self.model.at_start and min(self.first_visible, self.cursor) < near:
+            self.ask("older")
+        elif self.model.detached and max(self.last_visible, self.cursor) >= self.line_count - near:
+            self.ask("newer")
+
+    def cursor_moved(self, old: int, new: int) -> None:
+        super().cursor_moved(old, new)
+        self._ask_at_edges()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._ask_at_edges()
+
+    def action_cursor_first(self) -> None:
+        if self.model.at_start or not self.model.rows:
+            super().action_cursor_first()
+        else:
+            self.follow = False
+            self.ask("first")
+
+    def action_cursor_last(self) -> None:
+        self.close_folds()
+        if self.model.detached:
+            self.ask("newest")
+        else:
+            super().action_cursor_last()
+
+    def action_toggle_follow(self) -> None:
+        if not self.follow and self.model.detached:
+            self.ask("newest")
+        else:
+            super().action_toggle_follow()
+
+    # Folds
+
+    def action_choose(self) -> None:
+        row = self.current
+        if isinstance(row, Folded):
+            if row.is_open:
+                self.action_close_folds()
+            else:
+                self.post_message(self.FoldOpened(self, row))
+        else:
+            super().action_choose()
+
+    def open_fold(self, fold: Folded, attempts: Sequence[Attempt]) -> None:
+        """Show what was counted, below the count."""
+        self.follow = False
+        if self.model.open_fold(fold.number, attempts):
+            self.model_changed()
+
+    def action_close_folds(self) -> None:
+        fold = self.model.fold_at(self.cursor)
+        self.close_folds()
+        if fold is not None:
+            self.move_to(row_key(fold))
+
+    def close_folds(self) -> None:
+        """Take away what was opened."""
+        if self.model.close_folds():
+            self.model_changed()
+
+    def spanning(self, row: TailRow) -> tuple[str, Cell] | None:
+        return ("endpoint", fold_words(row)) if isinstance(row, Folded) else None
+
+    # Errors
+
+    def is_tick(self, index: int) -> bool:
+        return is_failure(self.model.rows[index])
 
     def action_error(self, step: int) -> None:
         """To the next failure below the cursor, or above it."""
@@ -233,4 +247,6 @@ class AttemptTail(LineTable[TailRow]):
         # Nothing acts on marked attempts, and their order is time.
         if action in ("mark", "mark_range", "clear_marks"):
             return False
+        if action == "close_folds":
+            return self.model.has_open_folds
         return super().check_action(action, parameters)

@@ -1,15 +1,61 @@
 """A scrolling view of lines with a cursor: what the table and the JSON tree have in common."""
 
+from collections.abc import Iterable
+from enum import Enum
+from itertools import zip_longest
 from typing import ClassVar
 
+from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
+
+
+class EdgeCell(Enum):
+    """What a cell of the column at the right says."""
+
+    EMPTY = "empty"
+    """All lines are on the screen, and none of these is a tick."""
+    TRACK = "track"
+    THUMB = "thumb"
+    """Some of the lines that it stands for are on the screen."""
+    TICK = "tick"
+    TICK_ON_THUMB = "tick on thumb"
+
+
+EDGE_GLYPHS = {
+    EdgeCell.EMPTY: " ",
+    EdgeCell.TRACK: "│",
+    EdgeCell.THUMB: "┃",
+    EdgeCell.TICK: "╡",
+    EdgeCell.TICK_ON_THUMB: "┫",
+}
+"""They differ in shape, so that they are told apart without colours."""
+
+
+def edge_of(count: int, height: int, first: int, page: int, ticks: Iterable[int]) -> tuple[EdgeCell, ...]:
+    """The column beside `height` lines of a screen that shows `page` of `count` lines from `first` on."""
+    if height <= 0 or not count:
+        return ()
+    if count <= page:  # each line has its own cell
+        ticked = set(ticks)
+        return tuple(EdgeCell.TICK if y in ticked else EdgeCell.EMPTY for y in range(height))
+    ticked = {min(height - 1, index * height // count) for index in ticks}
+    top = min(height - 1, first * height // count)
+    bottom = max(top, min(height - 1, ((first + page) * height - 1) // count))
+    cells = []
+    for y in range(height):
+        on = top <= y <= bottom
+        if y in ticked:
+            cells.append(EdgeCell.TICK_ON_THUMB if on else EdgeCell.TICK)
+        else:
+            cells.append(EdgeCell.THUMB if on else EdgeCell.TRACK)
+    return tuple(cells)
 
 
 class LineView(ScrollView, can_focus=True):
@@ -20,6 +66,9 @@ class LineView(ScrollView, can_focus=True):
 
     ALLOW_SELECT = False
     FIXED_LINES: ClassVar[int] = 0
+    HAS_TICKS: ClassVar[bool] = False
+    """A column of its own at the right shows what part is on the screen, and where lines are that `is_tick`. Then the
+    style must hide the scrollbar."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("j,down", "cursor_by(1)", "Down", show=False, id="lines.down"),
@@ -38,6 +87,7 @@ class LineView(ScrollView, can_focus=True):
     def __init__(self, *, name: str | None = None, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(name=name, id=id, classes=classes)
         self._styles_by_name: dict[tuple[str, ...], Style] = {}
+        self._edge: tuple[EdgeCell, ...] = ()
 
     # What a subclass says
 
@@ -58,6 +108,14 @@ class LineView(ScrollView, can_focus=True):
         """The line `y` lines below the last one."""
         return Strip.blank(self.content_width, self.component_style())
 
+    def is_tick(self, index: int) -> bool:
+        """Whether a line is one to be found from afar."""
+        return False
+
+    def edge_style(self, cell: "EdgeCell") -> Style:
+        """How a cell of the column at the right looks."""
+        return self.component_style()
+
     def cursor_moved(self, old: int, new: int) -> None:
         """The cursor is on another line."""
 
@@ -69,7 +127,7 @@ class LineView(ScrollView, can_focus=True):
     @property
     def content_width(self) -> int:
         """Cells of a line: without the scrollbar, which the size of a ScrollView holds too."""
-        return self.scrollable_content_region.width
+        return self.scrollable_content_region.width - self.HAS_TICKS
 
     @property
     def page_lines(self) -> int:
@@ -130,11 +188,43 @@ class LineView(ScrollView, can_focus=True):
         self._styles_by_name.clear()
 
     def render_line(self, y: int) -> Strip:
+        strip = self._draw(y)
+        return strip if not self.HAS_TICKS else Strip([*strip, self._edge_segment(y)], strip.cell_length + 1)
+
+    def _draw(self, y: int) -> Strip:
         if y < self.FIXED_LINES:
             return self.draw_fixed(y)
         index = self.first_visible + y - self.FIXED_LINES
         below = index - self.line_count
         return self.draw_line(index) if below < 0 else self.draw_beyond(below)
+
+    # What is on the screen of all, and where the ticks are
+
+    def _edge_segment(self, y: int) -> Segment:
+        if y < self.FIXED_LINES:
+            style = next(iter(self.draw_fixed(y))).style
+            return Segment(" ", style)
+        at = y - self.FIXED_LINES
+        cell = self._edge[at] if at < len(self._edge) else EdgeCell.EMPTY
+        return Segment(EDGE_GLYPHS[cell], self.edge_style(cell))
+
+    def refresh_edge(self) -> None:
+        """Find anew what the column at the right says; only its cells that differ are painted."""
+        if not self.HAS_TICKS:
+            return
+        height = self.size.height - self.FIXED_LINES
+        ticks = [index for index in range(self.line_count) if self.is_tick(index)]
+        before, self._edge = (
+            self._edge,
+            edge_of(self.line_count, height, self.first_visible, self.page_lines, ticks),
+        )
+        for y, (old, new) in enumerate(zip_longest(before, self._edge)):
+            if old is not new and y < height:
+                self.refresh(Region(self.content_width, y + self.FIXED_LINES, 1, 1))
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self.refresh_edge()
 
     # Moving
 
