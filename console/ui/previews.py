@@ -2,14 +2,14 @@
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from console.domain.delivery import Delivery, DeliveryState
-from console.domain.endpoint import Endpoint, EndpointState
+from console.domain.endpoint import Endpoint
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import EndpointId, format_number
 from console.domain.pacing import Pace
-from console.operations.deliveries import Preview
+from console.domain.query_format import format_query
 from console.operations.endpoints import Held, pace_words
 from console.ui.format import age, countdown, counted, exact, one_line
 from console.ui.widgets.vocabulary import delivery_mark
@@ -17,85 +17,68 @@ from console.ui.widgets.vocabulary import delivery_mark
 NAME_WIDTH = 48
 """Cells of a name in a preview, so that what is said of it stands on the same line."""
 
-MOST_NAMED = 3
+MOST_NAMED = 20
 """Ids in a command line that is still read."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BulkPreview:
-    """What a retry or cancel would change, read in one go. `only` is the delivery when it is a single one."""
-
-    counts: Preview
-    endpoints: Mapping[EndpointId, Endpoint]
-    engine_alive: bool
-    only: Delivery | None
-
-    @property
-    def total(self) -> int:
-        return self.counts.total
+SCOPE_WIDTH = 60
+"""Cells of a filter in a title."""
 
 
-def narrowed(where: DeliveryFilter, possible: Sequence[DeliveryState]) -> DeliveryFilter | None:
-    """Those that the action can change, so that a preview counts no others; None when there can be none."""
-    states = tuple(state for state in where.states or possible if state in possible)
-    return replace(where, states=states) if states else None
-
-
-def retry_lines(seen: BulkPreview) -> list[str]:
-    """What a retry does."""
-    lines = [*_where_they_go(seen, waits=True), ""]
-    if seen.only is not None and seen.only.state is DeliveryState.DELIVERED:
-        lines.append("It was delivered before: the receiver gets the same event, with the same id, once more.")
-    if not seen.engine_alive:
-        lines.append("No engine is running: nothing is sent until one starts.")
-    return [*lines, "A try asked for by hand does not consume the schedule."]
-
-
-def cancel_lines(seen: BulkPreview) -> list[str]:
+def cancel_lines(by_endpoint: Mapping[EndpointId, int], endpoints: Mapping[EndpointId, Endpoint]) -> list[str]:
     """What a cancel does."""
-    return [*_where_they_go(seen, waits=False), "", "Nothing more is sent of them until somebody retries them."]
-
-
-def _where_they_go(seen: BulkPreview, *, waits: bool) -> list[str]:
-    """How many go where, the most first, and which of them will wait."""
-    by_endpoint = seen.counts.by_endpoint
     width = max((len(exact(count)) for count in by_endpoint.values()), default=1)
     lines: list[str] = []
     for endpoint_id, count in sorted(by_endpoint.items(), key=lambda item: -item[1]):
-        endpoint = seen.endpoints.get(endpoint_id)
-        line = f"{exact(count):>{width}} → {one_line(endpoint.name, NAME_WIDTH) if endpoint else endpoint_id}"
-        if waits and (endpoint is None or endpoint.state is not EndpointState.ACTIVE):
-            they = "it waits" if count == 1 else "they wait"
-            line += f" · {endpoint.state if endpoint else 'removed'}: {they} until it is resumed"
-        lines.append(line)
-    if seen.only is not None:
-        lines.append(f"    {seen.only.event_type} · {seen.only.event_id} · {delivery_mark(seen.only)[0]}")
-    return lines
+        endpoint = endpoints.get(endpoint_id)
+        name = one_line(endpoint.name, NAME_WIDTH) if endpoint else endpoint_id
+        lines.append(f"{exact(count):>{width}} → {name}")
+    return [*lines, "", "Nothing more is sent of them until somebody retries them."]
 
 
-def same_command(verb: str, where: DeliveryFilter, endpoints: Mapping[EndpointId, Endpoint]) -> list[str]:
-    """The command that does the same, as lines of a preview; none when no short one does."""
+def scope_words(where: DeliveryFilter, names: Mapping[EndpointId, str]) -> str:
+    """Which they are, for a title: `: those marked`, `: all that match state:failed`; nothing for a single one."""
+    if where.ids:
+        return "" if len(where.ids) == 1 else ", those marked"
+    line = format_query(where, names)
+    return f": all that match {one_line(line, SCOPE_WIDTH)}" if line else ": all there are"
+
+
+def same_command(verb: str, where: DeliveryFilter, endpoints: Mapping[EndpointId, Endpoint], *flags: str) -> list[str]:
+    """The command that does the same, as lines of a preview; none when it would take more ids than are read."""
     if where.ids:
         # Ids say all: what else the filter holds only leaves out those that changed meanwhile.
-        words = [format_number("dlv", number) for number in where.ids] if len(where.ids) <= MOST_NAMED else []
-    elif set(where.states) == {DeliveryState.FAILED}:
-        words = _options(where, endpoints)
+        words = [format_number("dlv", number) for number in where.ids]
+        if len(words) > MOST_NAMED:
+            return []
     else:
-        words = []
-    return ["", "the same: " + shlex.join(["webhook-console", "deliveries", verb, *words])] if words else []
+        # Every state must be said: without one a command takes those that failed.
+        named = where if where.states or where.troubled else replace(where, states=tuple(DeliveryState))
+        words = ["--filter", format_query(named, {e.id: e.name for e in endpoints.values()})]
+    return ["", "the same: " + shlex.join(["webhook-console", "deliveries", verb, *words, *flags])]
 
 
-def _options(where: DeliveryFilter, endpoints: Mapping[EndpointId, Endpoint]) -> list[str]:
-    words = ["--state", "failed"]
-    for endpoint_id in where.endpoints:
-        words += ["--endpoint", endpoints[endpoint_id].name if endpoint_id in endpoints else endpoint_id]
-    if where.event_id is not None:
-        words += ["--event", where.event_id]
-    if where.type_pattern is not None:
-        words += ["--type", where.type_pattern]
-    for cause in where.causes:
-        words += ["--cause", cause]
-    return words
+BEHIND = 101
+"""How many that follow a head are looked at; the last only says that there are more."""
+
+_FOLLOWING_SHOWN = 3
+
+
+def skip_lines(head: Delivery, behind: Sequence[Delivery], now_ms: int) -> list[str]:
+    """The head of a line, and what goes on when it is skipped."""
+    tried = f", tried {counted(head.attempts, 'time', 'times')}" if head.attempts else ""
+    failed = f", {head.last_cause}" if head.last_cause else ""
+    more = f"{BEHIND - 1}+" if len(behind) >= BEHIND else str(len(behind))
+    return [
+        f"head  {format_number('dlv', head.id)} {head.event_type} {head.event_id}",
+        f"      {delivery_mark(head)[0]}{tried}{failed}, accepted {age(now_ms, head.created_at_ms)}",
+        "",
+        f"{more} wait behind it:" if behind else "Nothing waits behind it.",
+        *(f"      {format_number('dlv', d.id)} {d.event_type} {d.event_id}" for d in behind[:_FOLLOWING_SHOWN]),
+        "",
+        "It is not sent any more, until somebody retries it; the next of its line goes on.",
+        "",
+        f"the same: webhook-console deliveries skip {format_number('dlv', head.id)}",
+    ]
 
 
 def pause_lines(endpoints: Sequence[Endpoint], waiting: Mapping[EndpointId, Held]) -> list[str]:
@@ -103,7 +86,7 @@ def pause_lines(endpoints: Sequence[Endpoint], waiting: Mapping[EndpointId, Held
     lines = [f"{endpoint.name} · {exact(waiting[endpoint.id].count)} pending" for endpoint in endpoints]
     they = "them" if len(endpoints) > 1 else "it"
     words = f"Events still fan out to {they} and wait: nothing is dropped. Requests under way finish."
-    return [*lines, "", words, *_same(endpoints, "pause")]
+    return [*lines, "", words]
 
 
 def resume_lines(endpoints: Sequence[Endpoint], waiting: Mapping[EndpointId, Held], now_ms: int) -> list[str]:
@@ -138,10 +121,11 @@ def resumed_lines(endpoints: Sequence[Endpoint], pace: Pace | None, flags: Seque
     """What resuming does to these; `flags`: the pace, as the command takes it."""
     they, each = ("they are", "each one's") if len(endpoints) > 1 else ("it is", "its")
     how = pace_words(pace) or f", at most {each} max-in-flight at once"
-    return [f"What {they} owed is sent again{how}.", *_same(endpoints, "resume", *flags)]
+    return [f"What {they} owed is sent again{how}.", *same_line(endpoints, "resume", *flags)]
 
 
-def _same(endpoints: Sequence[Endpoint], verb: str, *flags: str) -> list[str]:
+def same_line(endpoints: Sequence[Endpoint], verb: str, *flags: str) -> list[str]:
+    """The command that does the same to a single endpoint, as lines of a preview."""
     if len(endpoints) != 1:
         return []
     return ["", "the same: " + shlex.join(["webhook-console", "endpoints", verb, endpoints[0].name, *flags])]

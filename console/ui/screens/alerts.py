@@ -17,9 +17,10 @@ from console.domain.status import EngineStatus
 from console.store import Store
 from console.ui.alert_rows import AlertRow, alert_cell, alert_lines, rows_of
 from console.ui.format import counted, one_line
+from console.ui.muting import mute_or_unmute
 from console.ui.session import Session
 from console.ui.status import crumbs_below, status_line
-from console.ui.steering import mute_or_unmute, session_of
+from console.ui.steering import session_of
 from console.ui.widgets.columns import Column
 from console.ui.widgets.facts import FactsScreen
 from console.ui.widgets.header import StatusHeader

@@ -31,6 +31,11 @@ from console.ui.widgets.vocabulary import Cell
 
 LOOK_EVERY_S = 0.5
 
+NONE_YET = (
+    "Nobody has done anything yet.\n\n"
+    "What is paused, retried, edited or sent by hand, here or in a shell,\n"
+    "is listed with who did it, when, and what came of it."
+)
 _AHEAD = 50
 """Rows below the screen that are loaded before they are wanted."""
 
@@ -176,7 +181,7 @@ class OperationsScreen(Screen[None]):
     def _show(self) -> None:
         rows = self._audit.rows
         self._source.replace([row for row in rows if matches(row, self._filter)] if self._filter else rows)
-        self.table.empty = "Nothing matches the filter." if self._filter else "Nobody has done anything yet."
+        self.table.empty = "Nothing matches the filter." if self._filter else NONE_YET
         self.table.rows_changed()
         self._say_title()
         if self._filter:
@@ -221,7 +226,7 @@ class OperationsScreen(Screen[None]):
 
     @work(exclusive=True, group="steer")
     async def _steer(self, operation: Operation, verb: str) -> None:
-        from console.ui.steering import stop_operation, undo_operation
+        from console.ui.taking_back import stop_operation, undo_operation
 
         if await (stop_operation if verb == "stop" else undo_operation)(self.app, operation):
             self._version = None

@@ -1,6 +1,7 @@
 """Asking before something happens: a question with a preview, and a line of text."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -135,6 +136,102 @@ class PromptScreen(ModalScreen[str | None]):
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
         self._say(_PROMPT_HINT, wrong=False)
+
+    def _say(self, words: str, *, wrong: bool) -> None:
+        hint = self.query_one(".dialog--hint", Static)
+        hint.update(Content(words))
+        hint.set_class(wrong, "-wrong")
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One line of a FieldsScreen. `check` is called with a text that is not empty; see PromptScreen."""
+
+    label: str
+    placeholder: str = ""
+    value: str = ""
+    required: bool = False
+    max_length: int = 0
+    check: Callable[[str], object] | None = None
+
+
+_FIELDS_HINT = "Enter accepts   Tab next line   Esc cancels"
+
+
+class FieldsScreen(ModalScreen[tuple[str, ...] | None]):
+    """Some lines of text. Enter accepts them all, trimmed, from any of them; Esc gives None.
+
+    Args:
+        also: called with the texts as they are typed: lines that say what they mean. It may raise InvalidInputError.
+    """
+
+    DEFAULT_CSS = _CSS
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "cancel", "Cancel", id="fields.cancel")]
+
+    def __init__(
+        self,
+        title: str,
+        body: Sequence[str],
+        fields: Sequence[Field],
+        *,
+        also: Callable[[tuple[str, ...]], Sequence[str]] | None = None,
+    ) -> None:
+        super().__init__()
+        self._title, self._body, self._fields, self._also = inline(title), tuple(body), tuple(fields), also
+
+    def compose(self) -> ComposeResult:
+        with Vertical(classes="dialog"):
+            yield Static(Content(self._title), classes="dialog--title")
+            with VerticalScroll(classes="dialog--body", can_focus=False):
+                yield Static(id="fields-body")
+            for number, field in enumerate(self._fields):
+                yield Static(Content(inline(field.label)), classes="dialog--label")
+                yield SafeInput(
+                    field.value,
+                    placeholder=inline(field.placeholder),
+                    max_length=field.max_length,
+                    id=f"field-{number}",
+                )
+            yield Static(Content(_FIELDS_HINT), classes="dialog--hint")
+
+    def on_mount(self) -> None:
+        self._say_body()
+        self.query_one("#field-0", SafeInput).focus()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What is written, trimmed."""
+        return tuple(self.query_one(f"#field-{n}", SafeInput).value.strip() for n in range(len(self._fields)))
+
+    def _say_body(self) -> None:
+        lines = [*self._body]
+        try:
+            lines += self._also(self.texts) if self._also else ()
+        except InvalidInputError:
+            return
+        self.query_one("#fields-body", Static).update(Content(sanitise("\n".join(lines))))
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._say_body()
+        self._say(_FIELDS_HINT, wrong=False)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        for number, (field, text) in enumerate(zip(self._fields, self.texts, strict=True)):
+            try:
+                if text and field.check is not None:
+                    field.check(text)
+                if field.required and not text:
+                    raise InvalidInputError(f"{field.label}: is needed")
+            except InvalidInputError as error:
+                self._say(f"✗ {one_line(str(error), 200)}", wrong=True)
+                self.query_one(f"#field-{number}", SafeInput).focus()
+                return
+        self.dismiss(self.texts)
 
     def _say(self, words: str, *, wrong: bool) -> None:
         hint = self.query_one(".dialog--hint", Static)
