@@ -16,7 +16,6 @@ from console.domain.endpoint import Endpoint, EndpointSpec
 from console.domain.errors import ConsoleError, InvalidInputError
 from console.domain.filters import EventFilter
 from console.domain.ids import EndpointId
-from console.domain.policy import Ordering
 from console.domain.retry import parse_duration_s
 from console.domain.sealing import Keyring
 from console.domain.signing import SECRET_BYTES, Secret, make_key, make_secret, with_public_key
@@ -281,17 +280,3 @@ def _overlap_words(endpoint: Endpoint) -> str:
     many = "The old one signs" if len(old) == 1 else f"{len(old)} old ones sign"
     return f"It signs from now on. {many} too, until {date_time(max(secret.until_ms or 0 for secret in old))}."
 
-
-# Ordered lines
-
-
-async def skip_head(app: App[Any], endpoint: Endpoint) -> None:
-    """Skip what stands first in an ordered endpoint's line, after asking."""
-    if endpoint.policy.ordering is not Ordering.FIFO:
-        say(app, f"{endpoint.name} keeps no order: nothing stands first there (edit it: ordering fifo)", warn=True)
-        return
-    from console.ui import steering
-
-    skip = getattr(steering, "skip_head", None)
-    if skip is not None:
-        await skip(app, endpoint)

@@ -15,6 +15,7 @@ from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.errors import ConsoleError, InvalidInputError
 from console.domain.ids import AttemptId, DeliveryId, check_event_id, format_number, parse_number
 from console.domain.rates import Window
+from console.ui import endpoint_acts
 from console.ui.format import inline
 from console.ui.inspection import delivery_of_event
 from console.ui.keys import key_name
@@ -143,7 +144,7 @@ def commands_of_app(app: App[Any]) -> Iterator[Command]:
     if hasattr(app, "action_open_home"):
         yield Command(title="Open home", run=lambda: host.action_open_home())
     if hasattr(app, "action_open_failures"):
-        yield Command(title="Open failures", run=lambda: host.action_open_failures())
+        yield Command(title="Open failures one by one", run=lambda: host.action_open_failures())
     yield Command(title="Open operations", run=_operations(app))
     if hasattr(app, "action_open_alerts"):
         yield Command(title="Open alerts", run=lambda: host.action_open_alerts())
@@ -175,7 +176,7 @@ def _theme(app: App[Any], name: str) -> Callable[[], None]:
 
 
 def commands_of_endpoints(app: App[Any], endpoints: list[Endpoint]) -> Iterator[Command]:
-    """Pause, resume and test, by the endpoint's name."""
+    """What is done to an endpoint, by its name, and to all."""
     if session_of(app).read_only:
         return
     for endpoint in endpoints:
@@ -183,6 +184,26 @@ def commands_of_endpoints(app: App[Any], endpoints: list[Endpoint]) -> Iterator[
         yield Command(title=f"{verb} endpoint {inline(endpoint.name)}", run=_asking(app, endpoint, pause_or_resume))
         title = f"Send a test event to {inline(endpoint.name)}"
         yield Command(title=title, run=_asking(app, endpoint, send_test_event), aside=True)
+        for words, act in _ENDPOINT_ACTS:
+            title = f"{words} {inline(endpoint.name)}"
+            yield Command(title=title, run=_asking(app, endpoint, act), aside=True)
+    if hasattr(app, "memory"):
+        yield Command(title="Edit the defaults of all endpoints", run=_working(app, endpoint_acts.edit_defaults))
+        yield Command(title="Add an endpoint", run=_working(app, endpoint_acts.add_endpoint), aside=True)
+
+
+_ENDPOINT_ACTS: tuple[tuple[str, Callable[[App[Any], Endpoint], Any]], ...] = (
+    ("Edit endpoint", endpoint_acts.edit_endpoint),
+    ("Rotate the secret of", endpoint_acts.rotate),
+    ("Remove endpoint", endpoint_acts.remove_endpoint),
+)
+
+
+def _working(app: App[Any], act: Callable[[App[Any]], Any]) -> Callable[[], Any]:
+    def run() -> None:
+        app.run_worker(act(app), group="form", exclusive=True, exit_on_error=False)
+
+    return run
 
 
 def _asking(app: App[Any], endpoint: Endpoint, ask: Callable[[App[Any], Endpoint], Any]) -> Callable[[], Any]:

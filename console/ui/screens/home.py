@@ -510,7 +510,7 @@ class HomeScreen(LiveScreen):
             case "rotate":
                 await endpoint_acts.rotate(self.app, endpoint)
             case "skip":
-                await endpoint_acts.skip_head(self.app, endpoint)
+                await steering.skip_head(self.app, endpoint)
             case _:
                 assert_never(what)
         self.console.feed.look_now()

@@ -107,7 +107,7 @@ class OperationsScreen(Screen[None]):
 
     def _say_status(self) -> None:
         self.query_one(StatusHeader).state = status_line(
-            self.session, self.crumbs, self._engine, self._read_at_s, self.size.width
+            self.session, self.crumbs, self._engine, self._read_at_s, self.size.width, past=past_words(self.app)
         )
 
     def on_screen_resume(self) -> None:
@@ -179,13 +179,19 @@ class OperationsScreen(Screen[None]):
     _reading_older = False
 
     def _show(self) -> None:
-        rows = self._audit.rows
+        then_ms = past_ms(self.app)
+        rows = self._audit.rows if then_ms is None else as_then(self._audit.rows, then_ms)
         self._source.replace([row for row in rows if matches(row, self._filter)] if self._filter else rows)
         self.table.empty = "Nothing matches the filter." if self._filter else NONE_YET
         self.table.rows_changed()
         self._say_title()
-        if self._filter:
+        if self._filter or then_ms is not None:
             self._want(self.table.last_visible)
+
+    def on_moment_changed(self, message: MomentChanged) -> None:
+        """What was done by another moment is listed from now on."""
+        self._say_status()
+        self._show()
 
     def _say_title(self, trouble: str | None = None) -> None:
         shown = exact(self._source.count) + ("" if self._audit.complete else "+")
