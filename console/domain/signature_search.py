@@ -187,6 +187,17 @@ def _cases(event_id: str, timestamp: str, bodies: _Bodies, most: int) -> Iterato
                 yield cost, content, changed, text
 
 
+def signer_of(signature: Signature, keys: Sequence[Key], event_id: str, timestamp: str, body: bytes) -> Key | None:
+    """Which of the keys made a signature, with no mistake at all; None: none of them."""
+    targets = _Targets([signature])
+    right = [(0, None, None, next(content_variants(event_id, timestamp, body))[1])]
+    for key in keys:
+        if key.how is None and hmac.digest(key.data, right[0][3], "sha256") in targets.hmacs:
+            return key
+    found = _search_ed25519(targets, keys, right) if targets.ed25519 else None
+    return None if found is None else found.key
+
+
 def _search_ed25519(targets: _Targets, keys: Sequence[Key], cases: Sequence[_Case]) -> Found | None:
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey

@@ -7,11 +7,13 @@ from console.domain.endpoint import Endpoint
 from console.domain.errors import SealedError, UnknownReferenceError
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import EndpointId
+from console.domain.outcome import Headers
 from console.domain.sealing import Keyring
 from console.domain.secret_parts import opened_endpoint
 from console.domain.signature_diagnosis import diagnose
-from console.domain.signature_finding import Diagnosis, KnownSecret, Received
-from console.domain.signature_message import event_id_in
+from console.domain.signature_finding import Diagnosis, KnownSecret, Received, fingerprint
+from console.domain.signature_message import event_id_in, read_message
+from console.domain.signature_search import keys_of, signer_of
 from console.domain.why import Times
 from console.store.protocol import Store
 
@@ -96,3 +98,53 @@ def judge_signature(
         received_at_ms=received_at_ms,
     )
     return diagnosis, Evidence(secrets=(), payload=evidence.payload, sealed=evidence.sealed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedBy:
+    """One signature of a request: `v1` or `v1a`, and by which secret; None: by none that is kept or can be opened."""
+
+    label: str
+    text: str
+    secret: str | None
+    """Its fingerprint."""
+    until_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignatureFacts:
+    """How a request was signed. `sealed`: the endpoint's secrets cannot be opened here."""
+
+    event_id: str
+    timestamp_s: int | None
+    signatures: tuple[SignedBy, ...]
+    sealed: bool
+
+
+def who_signed(
+    endpoint: Endpoint | None, headers: Headers, body: bytes, keys: Keyring, now_ms: int
+) -> SignatureFacts | None:
+    """By which secrets a request was signed; None when its headers say of no signature."""
+    message = read_message(headers)
+    if message.id is None or message.timestamp is None or not message.signatures:
+        return None
+    secrets, sealed = ((), ()) if endpoint is None else _secrets([endpoint], {endpoint.id}, keys)
+    known = keys_of(secrets, now_ms)
+    signed = []
+    for signature in message.signatures:
+        key = signer_of(signature, known, message.id, message.timestamp, body)
+        signed.append(
+            SignedBy(
+                label=signature.label or "?",
+                text=signature.text,
+                secret=None if key is None else fingerprint(key.secret.text),
+                until_ms=None if key is None else key.secret.until_ms,
+            )
+        )
+    at = message.timestamp
+    return SignatureFacts(
+        event_id=message.id,
+        timestamp_s=int(at) if at.isascii() and at.isdigit() and len(at) < 15 else None,
+        signatures=tuple(signed),
+        sealed=bool(sealed),
+    )

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from textual.theme import Theme
 
     from console.ui.filtering import FilterDesk
+    from console.ui.presence import Presence
     from console.ui.travel import Travel
     from console.ui.view import View
 
@@ -87,6 +88,10 @@ class ConsoleApp(App[int]):
         Binding("question_mark,f1", "help", "Help", id="app.help"),
         Binding("a", "open_operations", "Audit log", show=False, id="app.operations"),
         Binding("A", "open_alerts", "Alerts", show=False, id="app.alerts"),
+        Binding("F", "open_groups", "Failures", show=False, id="app.failures"),
+        Binding("C", "open_charts", "Charts", show=False, id="app.charts"),
+        Binding("V", "open_signature", "Signature debugger", show=False, id="app.signature"),
+        Binding("u", "undo_last", "Undo my last action", show=False, id="app.undo"),
         Binding("T", "time_travel", "Time travel", show=False, id="app.time"),
         Binding("comma", "step_time(-1)", "A window back in time", show=False, id="app.time-back"),
         Binding("full_stop", "step_time(1)", "A window on in time", show=False, id="app.time-on"),
@@ -127,6 +132,7 @@ class ConsoleApp(App[int]):
         """The one endpoint that the screens speak of; None for all."""
         self._view = view
         self._travel: Travel | None = None
+        self._presence: Presence | None = None
         over_ssh = bool(os.environ.get("SSH_CONNECTION"))
         self.feed = LiveFeed(
             session.path,
@@ -161,10 +167,16 @@ class ConsoleApp(App[int]):
     def get_driver_class(self) -> "type[Driver]":
         from textual.drivers.linux_driver import LinuxDriver
 
-        from console.ui.keyboard import PromptDriver
+        from console.ui.slow_link import PacedDriver
 
         driver = super().get_driver_class()
-        return PromptDriver if driver is LinuxDriver else driver
+        return PacedDriver if driver is LinuxDriver else driver
+
+    @property
+    def link_words(self) -> str:
+        """`▼ slow link, 2/s` while the terminal takes less than there is to paint; else empty."""
+        link = getattr(self._driver, "link", None)
+        return "" if link is None else str(link.words)
 
     def get_default_screen(self) -> HomeScreen:
         """Home, with what was read while the program started."""
@@ -196,6 +208,10 @@ class ConsoleApp(App[int]):
         self.set_timer(AFTER_FIRST_DATA_S, self._watch_files)
 
     def _watch_files(self) -> None:
+        from console.ui.presence import Presence
+
+        self._presence = Presence(self, self.session)
+        self._presence.begin()
         self.preferences.check_keys()
         self.run_worker(self.preferences.watch(), group="settings", exit_on_error=False)
         watcher = themes.ThemeWatcher(self, themes.themes_dirs(), self._theme_changed)
@@ -207,8 +223,10 @@ class ConsoleApp(App[int]):
         self.memory.note()  # while the screens are there
         super().exit(*args, **kwargs)
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
         self.feed.stop()
+        if self._presence is not None:
+            await self._presence.leave()
 
     def on_end_asked(self, message: EndAsked) -> None:
         self.exit(0)
@@ -287,8 +305,14 @@ class ConsoleApp(App[int]):
         """Tell every screen that another moment is shown from now on."""
         self.refresh_bindings()
         for screen in self.screen_stack:
-            if isinstance(screen, LiveScreen):
+            if hasattr(screen, "on_moment_changed"):
                 screen.post_message(MomentChanged(moment))
+
+    def action_undo_last(self) -> None:
+        """Take back my last operation that can be, after asking."""
+        from console.ui.taking_back import undo_last
+
+        self.run_worker(undo_last(self), group="undo", exclusive=True, exit_on_error=False)
 
     def action_time_travel(self) -> None:
         """Ask for a moment of the past, and go there."""
@@ -310,12 +334,17 @@ class ConsoleApp(App[int]):
         """Show and copy the command line that opens this same view."""
         from console.ui.clipboard import send_from
         from console.ui.view import name_of, text_of
+        from console.ui.widgets.facts import FactsScreen
+        from console.ui.widgets.reading_view import Line
 
         command = self.travel.command(screen=name_of(self.screen), filter_text=text_of(self.screen))
         sent = send_from(self, command, "the command of this view")
-        self.say(f"{command}  ·  {sent.words}")
+        lines = [Line(spans=((command, "strong"),)), Line(), Line(spans=((sent.words, "muted"),), prose=True)]
+        self.push_screen(FactsScreen[None]("The command that opens this view", lines))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "undo_last":
+            return not self.read_only
         if action == "go_live":
             return self.moment is not None and self.moment != self.travel.home
         return super().check_action(action, parameters)
@@ -366,10 +395,36 @@ class ConsoleApp(App[int]):
             self.pop_screen()
 
     def action_open_failures(self) -> None:
-        """Home, and the failures above it."""
+        """The failures one by one, above home."""
+        from console.ui.screens.failures import FailuresScreen
+
         self.action_open_home()
-        if isinstance(self.screen, HomeScreen):
-            self.screen.action_failures()
+        self.push_screen(FailuresScreen(self._focus_text))
+
+    def action_open_groups(self) -> None:
+        """The failures by cause."""
+        from console.ui.screens.groups import GroupsScreen
+
+        if not isinstance(self.screen, GroupsScreen):
+            self.push_screen(GroupsScreen(self._focus_text))
+
+    def action_open_charts(self) -> None:
+        """Rates, failures and latencies over the window."""
+        from console.ui.screens.charts import ChartsScreen
+
+        if not isinstance(self.screen, ChartsScreen):
+            self.push_screen(ChartsScreen())
+
+    @property
+    def _focus_text(self) -> str:
+        """The filter of the one endpoint that the screens speak of."""
+        from console.domain.filters import DeliveryFilter
+        from console.domain.query import format_query
+
+        endpoint = None if self.focus_on is None else self.endpoint(self.focus_on)
+        if endpoint is None:
+            return ""
+        return format_query(DeliveryFilter(endpoints=(endpoint.id,)), {endpoint.id: endpoint.name})
 
     def action_open_operations(self) -> None:
         """The audit log."""
@@ -384,6 +439,13 @@ class ConsoleApp(App[int]):
 
         if not isinstance(self.screen, AlertsScreen):
             self.push_screen(AlertsScreen())
+
+    def action_open_signature(self) -> None:
+        """What is wrong with a signature that a receiver refuses."""
+        from console.ui.screens.signature import SignatureScreen
+
+        if not isinstance(self.screen, SignatureScreen):
+            self.push_screen(SignatureScreen())
 
     def action_help(self) -> None:
         from console.ui.keys import keys_here

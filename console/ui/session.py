@@ -15,6 +15,7 @@ from console.store import open_copied_store, open_store
 
 if TYPE_CHECKING:
     from console.domain.copy import StoreCopy
+    from console.domain.watcher import Watcher
     from console.store import Store
 
 __all__ = ["ReadInterruptedError", "ReadOnlyError", "Session"]
@@ -95,10 +96,14 @@ class Session:
 
     def __init__(self, path: Path, *, read_only: bool, clock: Clock, actor: str, copy: StoreCopy | None = None) -> None:
         self.path, self.read_only, self.clock, self.actor, self.copy = path, read_only, clock, actor, copy
+        self.masked = False
+        """Values of payloads, headers and bodies are hidden, for a screen that is shared; as long as this console."""
         self._reader = _StoreThread(path, read_only=True, name="store-reader", copy=copy)
         self._searcher = _StoreThread(path, read_only=True, name="store-searcher", copy=copy)
         self._writer = None if read_only else _StoreThread(path, read_only=False, name="store-writer")
         self._newest: dict[str, _Job[object]] = {}
+        self.others: tuple[Watcher, ...] = ()
+        """Who else has a console open on this store, as it was last read."""
 
     async def read(self, query: Callable[[Store], T], *, group: str | None = None) -> T:
         """Run a query on a reading thread.

@@ -1,6 +1,5 @@
 """One delivery: what it carries, every attempt with its exchange, why it stands as it does, and what comes next."""
 
-import os
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,20 +16,21 @@ from console.domain.delivery import Attempt, DeliveryState, Exchange
 from console.domain.errors import ConsoleError, UnknownReferenceError
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import AttemptId, DeliveryId, format_number
-from console.ui import clipboard
-from console.ui.curl import as_curl
+from console.ui import exporting
+from console.ui import inspector_doors as doors
 from console.ui.exchange_lines import exchange_lines
-from console.ui.explain import explain_delivery
-from console.ui.format import clock_time, one_line, sanitise, size
+from console.ui.format import one_line
 from console.ui.inspection import Inspection, Outcome, read_if_changed
+from console.ui.inspector_words import PANES, event_facts, explanation, outcomes_title, page_tabs, route
+from console.ui.masking import mask_body, mask_exchange
 from console.ui.pausing import pause_or_resume
+from console.ui.payload_pane import PayloadPane
+from console.ui.raw_lines import raw_lines
 from console.ui.session import Session
 from console.ui.status import crumbs_below, status_line
 from console.ui.steering import complain, retry_deliveries, say, session_of
 from console.ui.widgets.attempt_list import AttemptList
-from console.ui.widgets.confirm import PromptScreen
 from console.ui.widgets.header import StatusHeader
-from console.ui.widgets.json_tree import JsonTree
 from console.ui.widgets.key_bar import KeyBar
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.outcome_list import OutcomeList
@@ -40,11 +40,6 @@ LOOK_EVERY_S = 0.5
 """How often the countdown ticks and the store is asked whether it changed."""
 
 EXCHANGES_KEPT = 64
-
-_PAGES = {"attempts": "attempt", "exchange": "attempt", "payload": "payload", "outcomes": "outcomes"}
-"""Each pane, in the order of Tab, and the page that shows it on a narrow screen."""
-
-_PAGE_TITLES = {"attempt": "Attempts", "payload": "Payload", "outcomes": "Endpoints"}
 
 
 class InspectorScreen(Screen[None]):
@@ -57,24 +52,21 @@ class InspectorScreen(Screen[None]):
     ]
     AUTO_FOCUS = "#attempts"
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "left_square_bracket",
-            "step(-1)",
-            "Prev",
-            key_display="[",
-            id="inspector.previous",
-            tooltip="Previous attempt",
-        ),
-        Binding(
-            "right_square_bracket", "step(1)", "Next", key_display="]", id="inspector.next", tooltip="Next attempt"
-        ),
+        Binding("r", "retry", "Retry", id="inspector.retry", tooltip="Retry this delivery"),
+        Binding("p", "pause", "Pause", id="inspector.pause", tooltip="Pause or resume its endpoint"),
         Binding("tab", "pane(1)", "Pane", id="inspector.pane", tooltip="Next pane"),
-        Binding("shift+tab", "pane(-1)", "Pane before", show=False, id="inspector.pane-before"),
+        Binding("i", "why", "Why", id="inspector.why", tooltip="Why it stands so, and how it was signed"),
+        Binding("d", "diff", "Diff", id="inspector.diff", tooltip="Compare with the attempt before, or two marked"),
+        Binding("v", "raw", "Raw", id="inspector.raw", tooltip="As on the wire, or readable"),
+        Binding("o", "related", "Others", id="inspector.related", tooltip="What else its endpoint got around then"),
+        Binding("m", "mask", "Mask", id="inspector.mask", tooltip="Hide all values, or show them"),
         Binding("y", "copy_id", "Id", id="inspector.copy-id", tooltip="Copy the event's id"),
         Binding("Y", "copy_curl", "curl", id="inspector.copy-curl", tooltip="Copy as curl"),
         Binding("w", "save", "Save", id="inspector.save", tooltip="Save the payload or response to a file"),
-        Binding("r", "retry", "Retry", id="inspector.retry", tooltip="Retry this delivery"),
-        Binding("p", "pause", "Pause", id="inspector.pause", tooltip="Pause or resume its endpoint"),
+        Binding("left_square_bracket", "step(-1)", "Previous attempt", show=False, id="inspector.previous"),
+        Binding("right_square_bracket", "step(1)", "Next attempt", show=False, id="inspector.next"),
+        Binding("shift+tab", "pane(-1)", "Pane before", show=False, id="inspector.pane-before"),
+        Binding("V", "open_signature", "Signature debugger", show=False, id="inspector.signature"),
         Binding("escape,q", "back", "Back", id="inspector.back"),
     ]
 
@@ -87,6 +79,8 @@ class InspectorScreen(Screen[None]):
         self._exchanges: dict[AttemptId, Exchange | None] = {}
         self._page = "attempt"
         self._read_at_s: float | None = None
+        self._raw = False
+        self._shown: tuple[AttemptId, bool] | None = None
 
     @property
     def session(self) -> Session:
@@ -103,9 +97,7 @@ class InspectorScreen(Screen[None]):
                 with Vertical(id="attempts-pane", classes="pane"):
                     yield Static("Attempts", classes="pane--title")
                     yield AttemptList(id="attempts")
-                with Vertical(id="payload-pane", classes="pane"):
-                    yield Static("Payload", classes="pane--title")
-                    yield JsonTree(id="payload")
+                yield PayloadPane(id="payload-pane", classes="pane")
                 with Vertical(id="outcomes-pane", classes="pane"):
                     yield Static("The event elsewhere", classes="pane--title")
                     yield OutcomeList(id="outcomes")
@@ -150,8 +142,7 @@ class InspectorScreen(Screen[None]):
 
     def _show(self, seen: Inspection) -> None:
         before, self._seen = self._seen, seen
-        if before is None or before.event != seen.event:
-            self.query_one(JsonTree).show(seen.event.payload)
+        self.query_one(PayloadPane).show(self._payload)
         if before is None or before.attempts != seen.attempts:
             attempts = self.query_one(AttemptList)
             attempts.show(seen.attempts)
@@ -171,16 +162,21 @@ class InspectorScreen(Screen[None]):
         if attempt is None:
             self.query_one(ReadingView).show([Line(spans=(("No attempt was made yet.", "muted"),))])
             return
+        if await self._read_exchange(attempt):
+            self._show_exchange(attempt)
+
+    async def _read_exchange(self, attempt: Attempt) -> bool:
+        """Have what went over the wire at hand, once the attempt has ended. Returns False when it cannot be read."""
         if attempt.ended_at_ms is not None and attempt.id not in self._exchanges:
             try:
                 exchange = await self.session.read(lambda store: store.exchange(attempt.id))
             except ConsoleError as error:
                 complain(self.app, error)
-                return
+                return False
             while len(self._exchanges) >= EXCHANGES_KEPT:
                 del self._exchanges[next(iter(self._exchanges))]
             self._exchanges[attempt.id] = exchange
-        self._show_exchange(attempt)
+        return True
 
     def _show_exchange(self, attempt: Attempt) -> None:
         seen = self._seen
@@ -188,14 +184,30 @@ class InspectorScreen(Screen[None]):
             return
         policy = seen.endpoint.policy if seen.endpoint else None
         view = self.query_one(ReadingView)
-        lines = exchange_lines(attempt, self._exchanges.get(attempt.id), policy, len(seen.event.payload))
-        view.show(lines, from_top=self._shown != attempt.id)
-        self._shown = attempt.id
-        self.query_one("#exchange-pane .pane--title", Static).update(
-            Content(f"Attempt {attempt.number} of {seen.delivery.attempts}  {format_number('att', attempt.id)}")
-        )
+        exchange = self._exchange_of(attempt)
+        if self._raw:
+            lines = raw_lines(attempt, exchange, self._payload)
+        else:
+            longest_ms = self.query_one(AttemptList).longest_ms
+            lines = exchange_lines(attempt, exchange, policy, len(seen.event.payload), longest_ms)
+        view.show(lines, from_top=self._shown != (attempt.id, self._raw))
+        self._shown = (attempt.id, self._raw)
+        raw = "  raw" if self._raw else ""
+        number = format_number("att", attempt.id)
+        self._title("exchange", f"Attempt {attempt.number} of {seen.delivery.attempts}  {number}{raw}")
 
-    _shown: AttemptId | None = None
+    def _exchange_of(self, attempt: Attempt | None) -> Exchange | None:
+        """What went over the wire, as it may be shown."""
+        exchange = None if attempt is None else self._exchanges.get(attempt.id)
+        return mask_exchange(exchange) if exchange is not None and self.session.masked else exchange
+
+    @property
+    def _payload(self) -> bytes:
+        """The payload, as it may be shown."""
+        if self._seen is None:
+            return b""
+        payload = self._seen.event.payload
+        return mask_body(payload) if self.session.masked else payload
 
     @property
     def current_attempt(self) -> Attempt | None:
@@ -208,14 +220,7 @@ class InspectorScreen(Screen[None]):
     def crumbs(self) -> tuple[str, ...]:
         """Where this is."""
         shown = format_number("dlv", self.delivery_id)
-        return (*crumbs_below(self), f"{shown} {self._route}" if self.has_class("-wide") else shown)
-
-    @property
-    def _route(self) -> str:
-        """What goes where."""
-        if self._seen is None:
-            return ""
-        return one_line(f"{self._seen.delivery.event_type} → {self._seen.delivery.endpoint_name}", 60)
+        return (*crumbs_below(self), f"{shown} {route(self._seen)}" if self.has_class("-wide") else shown)
 
     def _say_status(self) -> None:
         engine = self._seen.engine if self._seen is not None else None
@@ -225,29 +230,17 @@ class InspectorScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         self._tick()
+        self._show_again()
         self.query_one(KeyBar).say_keys()
 
     def on_resize(self) -> None:
         self._say_status()
 
     def _say_titles(self, seen: Inspection) -> None:
-        event = seen.event
-        facts = (
-            f"{event.id}  {event.type}  {clock_time(event.accepted_at_ms)}  {size(len(event.payload))}  {event.source}"
-        )
-        self._title("payload", f"Event {one_line(facts, 200)}")
+        self.query_one(PayloadPane).say_title(event_facts(seen))
         self._title("attempts", f"Attempts {seen.delivery.attempts}")
-        owed = sum(outcome.delivery_id is not None for outcome in seen.outcomes)
-        self._title("outcomes", f"The event elsewhere  {owed} owed, {len(seen.outcomes) - owed} not")
-        titles = _PAGE_TITLES | {
-            "attempt": f"Attempts {len(seen.attempts)}",
-            "outcomes": f"Endpoints {len(seen.outcomes)}",
-        }
-        shown = Content("  ").join(
-            Content.styled(f" {title} ", "reverse bold" if page == self._page else "$text-muted")
-            for page, title in titles.items()
-        )
-        self.query_one("#pages", Static).update(Content.assemble(shown, "   ", (self._route, "bold")))
+        self._title("outcomes", outcomes_title(seen))
+        self.query_one("#pages", Static).update(page_tabs(seen, self._page))
 
     def _title(self, pane: str, text: str) -> None:
         self.query_one(f"#{pane}-pane .pane--title", Static).update(Content(text))
@@ -259,25 +252,20 @@ class InspectorScreen(Screen[None]):
             if self._trouble is not None:
                 shown.update(Content.styled(f"✗ {one_line(self._trouble, 400)}", "$text-error"))
             return
-        seen = self._seen
-        said = explain_delivery(seen.delivery, seen.attempts, seen.around, self.session.clock.now_ms())
-        style = {"ok": "$text-success", "normal": "", "strong": "bold"}.get(said.meaning, f"$text-{said.meaning}")
-        parts = [Content.styled(sanitise(said.what.replace("\n", " ")), f"bold {style}")]
-        parts += [Content(sanitise(text.replace("\n", " "))) for text in (said.why, said.next) if text]
-        shown.update(Content(" ").join(parts))
+        shown.update(explanation(self._seen, self.session.clock.now_ms()))
 
     # Panes
 
     def action_pane(self, step: int) -> None:
         """The focus goes to the next pane; on a narrow screen its page comes with it."""
-        order = list(_PAGES)
-        focused = self.focused.id if self.focused is not None and self.focused.id in _PAGES else order[0]
+        order = list(PANES)
+        focused = self.focused.id if self.focused is not None and self.focused.id in PANES else order[0]
         self.show_pane(order[(order.index(focused) + step) % len(order)])
 
     def show_pane(self, pane: str) -> None:
         """Bring a pane to the screen, with the focus."""
         self.remove_class(f"-page-{self._page}")
-        self._page = _PAGES[pane]
+        self._page = PANES[pane]
         self.add_class(f"-page-{self._page}")
         if self._seen is not None:
             self._say_titles(self._seen)
@@ -338,50 +326,77 @@ class InspectorScreen(Screen[None]):
         if self.is_mounted:
             self.load()
 
+    # What is looked at
+
+    def _show_again(self) -> None:
+        """The same, in another view."""
+        if self._seen is not None:
+            self.query_one(PayloadPane).show(self._payload)
+            self._say_status()
+            self.load_exchange()
+
+    def action_raw(self) -> None:
+        self._raw = not self._raw
+        self.show_pane("exchange")
+        self._show_again()
+
+    def action_mask(self) -> None:
+        self.session.masked = not self.session.masked
+        self._show_again()
+        words = (
+            "values are hidden on this screen, in copies and in files" if self.session.masked else "values are shown"
+        )
+        say(self.app, words)
+
+    @work(exclusive=True, group="opening", exit_on_error=False)
+    async def action_diff(self) -> None:
+        seen, attempts = self._seen, self.query_one(AttemptList)
+        chosen = None if seen is None else doors.two_attempts(seen, attempts.current, attempts.marked)
+        if seen is None or chosen is None:
+            say(self.app, "There is no attempt before this one: mark two with Space to compare them", warn=True)
+            return
+        for attempt in chosen:
+            await self._read_exchange(attempt)
+        old, new = ((attempt, self._exchange_of(attempt)) for attempt in chosen)
+        doors.open_diff(self.app, seen, old, new)
+
+    def action_why(self) -> None:
+        if self._seen is not None:
+            doors.open_why(self.app, self._seen, self.current_attempt, self._sent)
+
+    def action_related(self) -> None:
+        if self._seen is not None:
+            doors.open_related(self.app, self._seen, self.current_attempt)
+
+    def action_open_signature(self) -> None:
+        doors.open_signature(self.app, self._seen, self._sent, masked=self.session.masked)
+
+    @property
+    def _sent(self) -> Exchange | None:
+        """What went over the wire for the chosen attempt."""
+        attempt = self.current_attempt
+        return None if attempt is None else self._exchanges.get(attempt.id)
+
+    # What is taken away
+
     def action_copy_id(self) -> None:
         if self._seen is not None:
-            event_id = self._seen.event.id
-            sent = clipboard.send_from(self.app, event_id, f"event id {event_id}")
-            say(self.app, sent.words, warn=not sent.ok)
+            exporting.copy_id(self.app, self._seen.event.id)
 
     @work(exclusive=True, group="steering", exit_on_error=False)
     async def action_copy_curl(self) -> None:
-        attempt, seen = self.current_attempt, self._seen
-        exchange = self._exchanges.get(attempt.id) if attempt is not None else None
-        if attempt is None or seen is None or exchange is None:
-            say(self.app, "No request is recorded here to copy", warn=True)
-            return
-        command = as_curl(exchange.request_headers, exchange.url, seen.event.payload)
-        sent = clipboard.send_from(self.app, command, f"curl of attempt {attempt.number}, secrets redacted,")
-        say(self.app, sent.words, warn=not sent.ok)
-        if not sent.ok:
-            await self._save_as("the curl command", (command + "\n").encode(), (seen.event.id, "curl.sh"))
+        attempt = self.current_attempt
+        exchange = self._exchange_of(attempt)
+        await exporting.copy_curl(self.app, attempt, exchange, self._payload, masked=self.session.masked)
 
     @work(exclusive=True, group="steering", exit_on_error=False)
     async def action_save(self) -> None:
         """The response of the chosen attempt while its pane has the focus, else the payload."""
-        seen, attempt = self._seen, self.current_attempt
+        seen, attempt, masked = self._seen, self.current_attempt, self.session.masked
         if seen is None:
             return
-        exchange = self._exchanges.get(attempt.id) if attempt is not None else None
+        exchange = self._exchange_of(attempt)
         if self.focused is self.query_one(ReadingView) and attempt is not None and exchange is not None:
-            what = f"the response to attempt {attempt.number}"
-            name = (seen.event.id, format_number("att", attempt.id), "response")
-            await self._save_as(what, exchange.response_body, name)
+            await exporting.save_response(self.app, attempt, exchange, masked=masked)
         else:
-            await self._save_as("the payload", seen.event.payload, (seen.event.id, "payload.json"))
-
-    async def _save_as(self, what: str, data: bytes, name: tuple[str, ...]) -> None:
-        proposed = clipboard.save_folder(os.environ) / clipboard.file_name(*name)
-        body = [f"{size(len(data))}, in a new file that only you can read."]
-        path = await self.app.push_screen_wait(
-            PromptScreen(f"Save {what}", body, value=str(proposed), required=True, max_length=4096)
-        )
-        if path is None:
-            return
-        try:
-            saved = clipboard.save(Path(path), data)
-        except ConsoleError as error:
-            complain(self.app, error)
-            return
-        say(self.app, f"{what} saved to {saved}")
+            await exporting.save_payload(self.app, seen.event.id, self._payload, masked=masked)

@@ -5,6 +5,7 @@ from typing import Any
 
 from console.domain.delivery import Attempt
 from console.domain.ids import AttemptId
+from console.ui.attempt_parts import bar, longest_ms
 from console.ui.explain import outcome_words
 from console.ui.format import ABSENT, clock_time, duration
 from console.ui.widgets.columns import Column
@@ -18,6 +19,7 @@ _COLUMNS = (
     Column(key="outcome", title="OUTCOME", width=9),
     Column(key="cause", title="ANSWER", width=8, flex=1),
     Column(key="took", title="TOOK", width=6, align="right"),
+    Column(key="bar", title="WHERE THE TIME WENT", width=8, flex=2, priority=2),
     Column(key="by", title="BY", width=8, priority=1),
 )
 
@@ -26,12 +28,14 @@ class AttemptList(LineTable[Attempt]):
     """Attempts of one delivery."""
 
     def __init__(self, **kw: Any) -> None:
+        self.longest_ms = 1.0
+        """To which the bars are drawn."""
         self._attempts: ListSource[Attempt] = ListSource((), lambda attempt: attempt.id)
         super().__init__(
             _COLUMNS,
             source=self._attempts,
             row_key=lambda attempt: attempt.id,
-            render_cell=attempt_cell,
+            render_cell=self._cell,
             tail=True,
             empty="No attempt was made yet.",
             **kw,
@@ -40,7 +44,27 @@ class AttemptList(LineTable[Attempt]):
     def show(self, attempts: Sequence[Attempt]) -> None:
         """Other attempts, oldest first."""
         self._attempts.replace(attempts)
+        if (longest := longest_ms(attempts)) != self.longest_ms:
+            self.longest_ms = longest
+            self.invalidate()
         self.rows_changed()
+
+    @property
+    def marked(self) -> list[Attempt]:
+        """The attempts that are marked, oldest first."""
+        return [
+            a for n in range(self._attempts.count) if (a := self._attempts.row(n)) is not None and a.id in self.marks
+        ]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # Two are marked one by one; `v` is the screen's.
+        return False if action == "mark_range" else super().check_action(action, parameters)
+
+    def _cell(self, attempt: Attempt, key: str) -> Cell:
+        if key != "bar":
+            return attempt_cell(attempt, key)
+        width = next((placed.width for placed in self._places() if placed.column.key == "bar"), 0)
+        return bar(attempt, self.longest_ms, width)
 
     def choose(self, attempt_id: AttemptId) -> bool:
         """Put the cursor on an attempt and stay there; False when it is not shown."""

@@ -30,6 +30,10 @@ class OutcomeList(LineTable[Outcome]):
             **kw,
         )
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        # There is nothing to do with marks here.
+        return False if action in ("mark", "mark_range", "clear_marks") else super().check_action(action, parameters)
+
     def show(self, outcomes: Sequence[Outcome]) -> None:
         """Other rows, in their order."""
         self._outcomes.replace(outcomes)

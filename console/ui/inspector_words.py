@@ -1,0 +1,51 @@
+"""Titles and sentences of the inspector as content. Clean: nothing from outside reaches the screen as it came."""
+
+from textual.content import Content
+
+from console.ui.explain import explain_delivery
+from console.ui.format import clock_time, one_line, sanitise, size
+from console.ui.inspection import Inspection
+
+PANES = {"attempts": "attempt", "exchange": "attempt", "payload": "payload", "outcomes": "outcomes"}
+"""Each pane, in the order of Tab, and the page that shows it on a narrow screen."""
+
+
+def route(seen: Inspection | None) -> str:
+    """What goes where."""
+    return "" if seen is None else one_line(f"{seen.delivery.event_type} → {seen.delivery.endpoint_name}", 60)
+
+
+def event_facts(seen: Inspection) -> str:
+    """The event in one line."""
+    event = seen.event
+    copy = f"  copy of {event.copy_of}" if event.copy_of is not None else ""
+    facts = f"{event.id}  {event.type}  {clock_time(event.accepted_at_ms)}  {size(len(event.payload))}  {event.source}"
+    return f"Event {one_line(facts + copy, 200)}"
+
+
+def outcomes_title(seen: Inspection) -> str:
+    """How many endpoints were owed it, and how many not."""
+    owed = sum(outcome.delivery_id is not None for outcome in seen.outcomes)
+    return f"The event elsewhere  {owed} owed, {len(seen.outcomes) - owed} not"
+
+
+def page_tabs(seen: Inspection, page: str) -> Content:
+    """The pages of a narrow screen, the one that is shown marked."""
+    titles = {
+        "attempt": f"Attempts {len(seen.attempts)}",
+        "payload": "Payload",
+        "outcomes": f"Endpoints {len(seen.outcomes)}",
+    }
+    shown = Content("  ").join(
+        Content.styled(f" {title} ", "reverse bold" if one == page else "$text-muted") for one, title in titles.items()
+    )
+    return Content.assemble(shown, "   ", (route(seen), "bold"))
+
+
+def explanation(seen: Inspection, now_ms: int) -> Content:
+    """How the delivery stands now, why, and what comes next."""
+    said = explain_delivery(seen.delivery, seen.attempts, seen.around, now_ms)
+    style = {"ok": "$text-success", "normal": "", "strong": "bold"}.get(said.meaning, f"$text-{said.meaning}")
+    parts = [Content.styled(sanitise(said.what.replace("\n", " ")), f"bold {style}")]
+    parts += [Content(sanitise(text.replace("\n", " "))) for text in (said.why, said.next) if text]
+    return Content(" ").join(parts)
