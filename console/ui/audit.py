@@ -1,6 +1,7 @@
 """The audit log as the console shows it: what is loaded of it, newest first, and each act in words."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from console.domain.ids import OperationId, format_number
 from console.domain.operation import Operation, OperationKind
@@ -81,6 +82,17 @@ def matches(operation: Operation, text: str) -> bool:
         if part
     ).casefold()
     return all(word in said for word in text.casefold().split())
+
+
+def as_then(operations: Iterable[Operation], at_ms: int) -> list[Operation]:
+    """Those that had begun by a moment; what ended later was under way."""
+    return [
+        operation
+        if operation.finished_at_ms is None or operation.finished_at_ms <= at_ms
+        else replace(operation, finished_at_ms=None, result=None, cancelled_by=None)
+        for operation in operations
+        if operation.started_at_ms <= at_ms
+    ]
 
 
 def operation_lines(operation: Operation) -> list[Line]:

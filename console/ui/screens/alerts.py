@@ -17,9 +17,10 @@ from console.domain.status import EngineStatus
 from console.store import Store
 from console.ui.alert_rows import AlertRow, alert_cell, alert_lines, rows_of
 from console.ui.format import counted, one_line
+from console.ui.messages import MomentChanged
 from console.ui.muting import mute_or_unmute
 from console.ui.session import Session
-from console.ui.status import crumbs_below, status_line
+from console.ui.status import crumbs_below, past_ms, past_words, status_line
 from console.ui.steering import session_of
 from console.ui.widgets.columns import Column
 from console.ui.widgets.facts import FactsScreen
@@ -100,7 +101,7 @@ class AlertsScreen(Screen[None]):
 
     def _say_status(self) -> None:
         self.query_one(StatusHeader).state = status_line(
-            self.session, self.crumbs, self._engine, self._read_at_s, self.size.width
+            self.session, self.crumbs, self._engine, self._read_at_s, self.size.width, past=past_words(self.app)
         )
 
     @work(exclusive=True, group="load", exit_on_error=False)
@@ -112,7 +113,15 @@ class AlertsScreen(Screen[None]):
             self._say_title(str(error))
             return
         self._read_at_s = self.session.clock.monotonic_s()
-        self._show(rows_of(rules, alerts, self.session.clock.now_ms()))
+        then_ms = past_ms(self.app)
+        # What fired at a moment of the past is in the audit log, and what fires now has no place there.
+        firing = alerts if then_ms is None else []
+        self._show(rows_of(rules, firing, then_ms or self.session.clock.now_ms()))
+
+    def on_moment_changed(self, message: MomentChanged) -> None:
+        """Another moment is shown from now on."""
+        self._say_status()
+        self.load()
 
     def _show(self, rows: list[AlertRow]) -> None:
         before, self._rows = self._rows, rows
@@ -131,6 +140,8 @@ class AlertsScreen(Screen[None]):
         firing = sum(row.alert is not None and not row.muted for row in self._rows)
         rules = sum(row.alert is None for row in self._rows)
         said = f"  {firing or 'none'} firing · {counted(rules, 'rule', 'rules')}" if self._read_at_s is not None else ""
+        if past_ms(self.app) is not None:
+            said = f"  what fired then is in the audit log: a · {counted(rules, 'rule', 'rules')} as of today"
         parts: list[Content] = [Content("Alerts"), Content.styled(said, "$text-muted")]
         alive = self._engine is not None and self._engine.alive(self.session.clock.now_ms())
         if trouble is not None:
@@ -142,7 +153,7 @@ class AlertsScreen(Screen[None]):
     # Keys
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "mute" and self.session.read_only:
+        if action == "mute" and (self.session.read_only or past_ms(self.app) is not None):
             return False
         return super().check_action(action, parameters)
 

@@ -15,10 +15,11 @@ from console.domain.errors import ConsoleError
 from console.domain.ids import OperationId, format_number
 from console.domain.operation import Operation
 from console.domain.status import EngineStatus
-from console.ui.audit import PAGE, Audit, matches, operation_lines, read_newer, result_cell, what_words
+from console.ui.audit import PAGE, Audit, as_then, matches, operation_lines, read_newer, result_cell, what_words
 from console.ui.format import ABSENT, date_time, exact, one_line
+from console.ui.messages import MomentChanged
 from console.ui.session import Session
-from console.ui.status import crumbs_below, status_line
+from console.ui.status import crumbs_below, past_ms, past_words, status_line
 from console.ui.steering import session_of
 from console.ui.widgets.columns import Column
 from console.ui.widgets.facts import FactsScreen
@@ -239,7 +240,7 @@ class OperationsScreen(Screen[None]):
             self.load()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("stop_operation", "undo") and self.session.read_only:
+        if action in ("stop_operation", "undo") and (self.session.read_only or past_ms(self.app) is not None):
             return False
         return super().check_action(action, parameters)
 
