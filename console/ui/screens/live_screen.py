@@ -12,6 +12,7 @@ from console.domain.clock import Clock
 from console.ui import format as fmt
 from console.ui.live import Taken
 from console.ui.messages import MomentChanged
+from console.ui.status import watching_cell
 from console.ui.time_words import TimeWords
 from console.ui.widgets.header import (
     SHOWN_WINDOWS,
@@ -141,7 +142,7 @@ class LiveScreen(Screen[None]):
         badge: tuple[Cell, ...] = (("⊘ read-only", "warning"),) if app.session.read_only else ()
         self.query_one(StatusHeader).state = HeaderState(
             crumbs=self.crumbs,
-            status=(*fresh, *badge, (app.session.path.name, "muted")),
+            status=(*fresh, *watching_cell(app.session), *badge, (app.session.path.name, "muted")),
             window=app.window.label,
             metrics=UNREAD_METRICS if snapshot is None else metrics_of(snapshot),
         )

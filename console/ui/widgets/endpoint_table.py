@@ -61,7 +61,7 @@ class EndpointRow:
     failure_age: str
     failure_at_ms: int | None
     probe: str = ""
-    """When a tripped endpoint is tried again: `probe 24s`."""
+    """When a tripped endpoint is tried again: `probe 24s`; when a paused one resumes by itself: `resumes 12m`."""
     pace_per_s: float | None = None
     """The rate at which its backlog is drained after a pause; None: as its policy lets, or it is not active."""
 
@@ -104,6 +104,9 @@ def make_row(
 
 
 def _probe_words(endpoint: Endpoint, now_ms: int) -> str:
+    if endpoint.state is EndpointState.PAUSED and endpoint.resume_at_ms is not None:
+        resumes_s = -(-(endpoint.resume_at_ms - now_ms) // 1000)
+        return f"resumes {brief(resumes_s)}" if resumes_s > 0 else "resuming"
     if endpoint.state is not EndpointState.TRIPPED or endpoint.probe_at_ms is None:
         return ""
     left_s = -(-(endpoint.probe_at_ms - now_ms) // 1000)
