@@ -1,8 +1,9 @@
 """What the screens of one console share of filters: what was typed, what is saved, and which words there are."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from textual.app import App
+from textual.screen import Screen
 
 from console.domain.endpoint import Endpoint
 from console.domain.errors import ConfigError, ConsoleError
@@ -60,9 +61,11 @@ class FilterDesk:
             return Vocabulary(keys=keys, endpoints=names, types=all_types, states=TAIL_STATES, saved=self.saved)
         return Vocabulary(keys=keys, endpoints=names, types=all_types, saved=self.saved)
 
-    async def save(self, app: App[object], text: str, complain: Callable[[ConsoleError], object]) -> str | None:
-        """Ask for a name, and keep a filter under it. Returns the name; None: it was not saved."""
+    async def save_from(self, screen: Screen[Any], text: str) -> None:
+        """Ask for a name, and keep a filter under it; the bar of the screen that asked offers it from then on."""
+        from console.ui.steering import complain, say
         from console.ui.widgets.confirm import PromptScreen
+        from console.ui.widgets.filter_bar import FilterBar
 
         body = [
             text,
@@ -70,16 +73,18 @@ class FilterDesk:
             "@NAME stands for it in every filter, here and in --filter. A name that is there is replaced.",
         ]
         question = PromptScreen("Save this filter under which name?", body, required=True, check=check_saved_name)
-        name = await app.push_screen_wait(question)
+        name = await screen.app.push_screen_wait(question)
         if name is None:
-            return None
+            return
         try:
             self._file.save(name, text)
         except ConsoleError as error:
-            complain(error)
-            return None
+            complain(screen.app, error)
+            return
         self.read_saved()
-        return name
+        say(screen.app, f"@{name} is saved")
+        for bar in screen.query(FilterBar):
+            bar.offer(self.saved)
 
 
 def names_of(endpoints: Iterable[Endpoint]) -> dict[EndpointId, str]:

@@ -1,24 +1,30 @@
 """Failures: what is listed, what the filters mean, and what the keys do to the store."""
 
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import pytest
 
 from console.domain.delivery import Delivery, DeliveryState
 from console.domain.endpoint import EndpointState
-from console.domain.errors import InvalidInputError
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import DeliveryId, EndpointId
 from console.domain.operation import OperationKind
 from console.domain.outcome import Cause
 from console.store import Store
+from console.ui import failure_search
 from console.ui.app import ConsoleApp
-from console.ui.filter_words import parse_filter
+from console.ui.failure_search import Piece
 from console.ui.previews import same_command
 from console.ui.screens.failures import FailuresScreen
+from console.ui.screens.groups import GroupsScreen
 from console.ui.screens.home import HomeScreen
+from console.ui.widgets.confirm import PromptScreen
 from console.ui.widgets.failure_table import PAGE, FailureTable
+from console.ui.widgets.filter_bar import FilterBar
+from console.ui.widgets.group_table import GroupTable
+from console.ui.widgets.safe_input import SafeInput
 from tests.factories import add_endpoint, attempt_all, delivered, failed, make_event, retry, start_engine
 from tests.ui.conftest import SIZES, MovableClock, screen_text, until
 from tests.ui.test_explain import make_endpoint
@@ -43,6 +49,8 @@ def fill(store: Store, clock: MovableClock) -> int:
 async def open_failures(pilot: Any, app: ConsoleApp, rows: int = 5) -> FailureTable:
     await until(pilot, lambda: app.snapshot is not None and isinstance(app.screen, HomeScreen))
     await pilot.press("F")
+    await until(pilot, lambda: isinstance(app.screen, GroupsScreen) and bool(app.screen.query(GroupTable)))
+    await pilot.press("b")
     await until(pilot, lambda: isinstance(app.screen, FailuresScreen) and bool(app.screen.query(FailureTable)))
     table = app.screen.query_one(FailureTable)
     await until(pilot, lambda: table.pages.count == rows, f"{rows} rows")
@@ -184,13 +192,106 @@ async def test_slash_filters_by_what_is_typed(store: Store, clock: MovableClock,
         table = await open_failures(pilot, app)
         await pilot.press("slash", *"bill", "enter")
         await until(pilot, lambda: {d.endpoint_name for d in table.pages.deliveries} == {"billing"})
-        await pilot.press("slash", *" !", "enter")
-        await until(pilot, lambda: "nothing matches '!'" in screen_text(app))
-        await pilot.press("R")
+        await pilot.press("slash", *" cause:zz")
+        await until(pilot, lambda: "'zz' is no cause" in screen_text(app))
+        assert table.pages.count == 2, "the last filter that could be read stays"
+        lines = screen_text(app).splitlines()
+        at = next(at for at, line in enumerate(lines) if line.startswith(" /"))
+        line, carets = lines[at : at + 2]
+        assert carets.index("^") == line.index("zz"), "under its place"
+        await pilot.press("enter")
         await pilot.pause()
-        assert isinstance(app.screen, FailuresScreen), "a filter that is wrong must not become a retry of all"
+        assert app.screen.query(FilterBar), "what cannot be read is not kept"
         await pilot.press("escape")
         await until(pilot, lambda: table.pages.count == 5)
+        assert not app.screen.query(FilterBar)
+
+
+async def test_a_filter_is_completed_saved_and_used_again(
+    store: Store, clock: MovableClock, make_console: Make
+) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        table = await open_failures(pilot, app)
+        await pilot.press("slash", *"en", "tab", *"b")
+        bar = app.screen.query_one(FilterBar)
+        typed = bar.query_one(SafeInput)
+        await until(pilot, lambda: typed.value == "endpoint:b" and " ► billing" in screen_text(app))
+        await pilot.press("right")
+        await until(pilot, lambda: typed.value == "endpoint:billing" and table.pages.count == 2)
+        await pilot.press("space", *"ca", "tab", "down", "tab")
+        await until(pilot, lambda: typed.value == f"endpoint:billing cause:{list(Cause)[1]}")
+        await pilot.press("ctrl+w", "ctrl+w", "ctrl+s")
+        await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+        await pilot.press(*"ours", "enter")
+        await until(pilot, lambda: "@ours is saved" in screen_text(app))
+        await pilot.press("ctrl+u", *"@o", "tab")
+        await until(pilot, lambda: typed.value == "@ours" and table.pages.count == 2)
+        assert "= endpoint:billing" in screen_text(app)
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: table.pages.count == 5)
+        await pilot.press("slash", "up")
+        await until(pilot, lambda: table.pages.count == 2)
+        assert app.screen.query_one(FilterBar).query_one(SafeInput).value == "@ours"
+
+
+async def test_marks_outlive_a_filter_and_escape(store: Store, clock: MovableClock, make_console: Make) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await open_failures(pilot, app)
+        await pilot.press("g", "space", "slash", *"crm", "enter")
+        await until(pilot, lambda: table.pages.count == 3)
+        assert "1 marked, 1 of them not shown" in screen_text(app)
+        await pilot.press("escape")
+        await until(pilot, lambda: table.pages.count == 5)
+        assert len(table.marks) == 1
+        await pilot.press("r")
+        await until(pilot, lambda: "Retry 1 delivery now?" in screen_text(app))
+        assert "1 → billing" in screen_text(app)
+
+
+async def test_states_that_are_named_are_shown(store: Store, clock: MovableClock, make_console: Make) -> None:
+    epoch = fill(store, clock)
+    clock.advance(301)
+    attempt_all(store, epoch, delivered(), now_ms=clock.now_ms())
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = await open_failures(pilot, app, rows=3)
+        await pilot.press("slash", *"state:delivered", "enter")
+        await until(pilot, lambda: {d.state for d in table.pages.deliveries} == {DeliveryState.DELIVERED})
+        assert table.pages.count == 2
+
+
+async def test_rows_appear_while_the_search_goes_on(
+    store: Store, clock: MovableClock, make_console: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, clock)
+    gate = Event()
+
+    def piece(store: Store, where: DeliveryFilter, *, limit: int, before: DeliveryId | None) -> Piece:
+        """One row a piece; all but the first wait."""
+        if before is not None:
+            gate.wait(10)
+        rows = tuple(store.deliveries(where, limit=1, before=before))
+        if not rows:
+            return Piece(rows=(), reached=0, done=True, at_ms=None)
+        return Piece(rows=rows, reached=rows[0].id, done=False, at_ms=rows[0].created_at_ms)
+
+    monkeypatch.setattr(failure_search, "_piece", piece)
+    app = make_console()
+    async with app.run_test(size=(120, 40)) as pilot:
+        table = await open_failures(pilot, app, rows=1)
+        await until(pilot, lambda: "going on …" in screen_text(app))
+        assert "searched back to" in screen_text(app)
+        await pilot.press("space")
+        await until(pilot, lambda: len(table.marks) == 1, "keys do not wait")
+        gate.set()
+        await until(pilot, lambda: table.pages.complete and table.pages.count == 5)
+        assert "going on" not in screen_text(app)
+        numbers = [d.id for d in table.pages.deliveries]
+        assert numbers == sorted(set(numbers), reverse=True)
 
 
 async def test_read_only_only_looks(store: Store, clock: MovableClock, make_console: Make) -> None:
@@ -252,33 +353,6 @@ async def test_away_from_the_top_rows_stay_and_newer_ones_are_announced(
         await pilot.press("g")
         await until(pilot, lambda: table.pages.count == 6 and table.cursor == 0)
         assert "newer ones above" not in screen_text(app)
-
-
-NAMES = {EndpointId("ep_1"): "crm", EndpointId("ep_2"): "crm-eu", EndpointId("ep_3"): "billing"}
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", ALL),
-        ("eu dns", DeliveryFilter(endpoints=(EndpointId("ep_2"),), causes=(Cause.DNS,))),
-        ("endpoint:crm", DeliveryFilter(endpoints=(EndpointId("ep_1"),))),
-        ("invoice", DeliveryFilter(type_pattern="invoice.*")),
-        ("CR", DeliveryFilter(endpoints=(EndpointId("ep_1"), EndpointId("ep_2")))),
-        ("failed", DeliveryFilter(states=(DeliveryState.FAILED,))),
-        ("dlv_00001k", DeliveryFilter(ids=(51,))),  # type: ignore[arg-type]  # a number is what the id is
-        ("evt_x", DeliveryFilter(event_id="evt_x")),  # type: ignore[arg-type]  # a text is what the id is
-        ("type:crm", DeliveryFilter(type_pattern="crm.*")),
-    ],
-)
-def test_words_of_a_filter(text: str, expected: DeliveryFilter) -> None:
-    assert parse_filter(text, NAMES, ALL) == expected
-
-
-@pytest.mark.parametrize("text", ["!", "cause:nothing", "endpoint:zzz", "colour:red", "state:blue", "dlv_!"])
-def test_words_that_mean_nothing_are_refused(text: str) -> None:
-    with pytest.raises(InvalidInputError):
-        parse_filter(text, NAMES, ALL)
 
 
 async def test_what_was_delivered_since_it_was_marked_is_not_sent_again(

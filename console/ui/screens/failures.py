@@ -10,15 +10,15 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.message import Message
 
-from console.domain.delivery import Delivery, DeliveryState
-from console.domain.errors import ConsoleError, InvalidInputError
+from console.domain.delivery import DeliveryState
+from console.domain.errors import ConsoleError, InvalidInputError, QueryError, ReadInterruptedError
 from console.domain.filters import DeliveryFilter
-from console.domain.ids import DeliveryId
+from console.domain.ids import DeliveryId, EndpointId
 from console.domain.outcome import Cause
-from console.store import Store
 from console.ui import format as fmt
-from console.ui.filter_words import parse_filter
+from console.ui.failure_search import FailureSearch
 from console.ui.live import Taken
+from console.ui.messages import MomentChanged
 from console.ui.screens.live_screen import LiveScreen
 from console.ui.widgets.failure_table import PAGE, FailureTable
 from console.ui.widgets.line_table import LineTable
@@ -27,24 +27,25 @@ from console.ui.widgets.text_line import TextLine
 if TYPE_CHECKING:
     from console.ui.widgets.filter_bar import FilterBar
 
-TROUBLED = DeliveryFilter(troubled=True)
-STATE_FILTERS: tuple[tuple[str, tuple[DeliveryState, ...]], ...] = (
-    ("all", ()),
-    ("failed", (DeliveryState.FAILED,)),
-    ("retrying", (DeliveryState.PENDING, DeliveryState.SENDING)),
-)
 READ_AGAIN_S = 1.0
 """The least time between two reads of the list while the store changes."""
 
 READ_AGAIN_LONG_S = 10.0
 """The same, when many pages are loaded."""
 
-NONE_MATCH = "Nothing matches. Esc clears the filter, x the state, c the cause."
-NONE_AT_ALL = "Nothing has failed, and nothing waits for another try."
+NONE_MATCH = "Nothing matches. Esc clears the filter."
+NONE_YET = "Nothing found yet."
+NONE_AT_ALL = (
+    "Nothing has failed, and nothing waits for another try.\n\n"
+    "What the receivers refuse or never answer is listed here, with its cause:\n"
+    "Enter shows why, r sends it again, R all that match."
+)
+PLACEHOLDER = 'crm 5xx since:2h cause:timeout_read text:"card declined"'
 
 
 class FailuresScreen(LiveScreen):
-    """Failed and retrying deliveries, newest first; `text` is a filter to begin with."""
+    """Failed and retrying deliveries, newest first, or those in the states that the filter names. `text` is a filter to
+    begin with."""
 
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
     AUTO_FOCUS = "#failures"
@@ -52,6 +53,7 @@ class FailuresScreen(LiveScreen):
         Binding("slash", "filter", "Filter", id="failures.filter"),
         Binding("x", "cycle_state", "State", id="failures.state"),
         Binding("c", "cycle_cause", "Cause", id="failures.cause"),
+        Binding("b", "by_cause", "By cause", id="failures.by-cause"),
         Binding("escape,q", "back", "Back", id="failures.back"),
     ]
 
@@ -65,11 +67,11 @@ class FailuresScreen(LiveScreen):
         def can_replace(self, message: object) -> bool:
             return isinstance(message, FailuresScreen.Progress)
 
-    def __init__(self, text: str = "") -> None:
+    def __init__(self, text: str = "", *, of_group: bool = False) -> None:
+        """`of_group`: opened from a group, to which Esc goes back while the filter is the one that it began with."""
         super().__init__()
         self._text = text
-        self._state_at = 0
-        self._cause: Cause | None = None
+        self._group_text = text if of_group else ""
         self._causes: frozenset[Cause | None] = frozenset()
         """Those in the list when it was last shown with all causes: what the key steps through."""
         self._acting = False
@@ -78,6 +80,9 @@ class FailuresScreen(LiveScreen):
         self._stale = False
         self._from_top, self._newer = True, False
         self._read_at_s = float("-inf")
+        self._search: FailureSearch | None = None
+        self._reading = False
+        self._wanted = PAGE
 
     def body(self) -> ComposeResult:
         yield TextLine(id="failures-title", classes="pane-title")
@@ -100,19 +105,25 @@ class FailuresScreen(LiveScreen):
         return self._busy or self._wrong
 
     @property
-    def where(self) -> DeliveryFilter:
-        """The filter of the list, and of what acts on all of it. Raises InvalidInputError."""
-        snapshot = self.console.snapshot
-        names = {e.id: e.name for e in snapshot.endpoints} if snapshot else {}
-        where = parse_filter(self._text, names, TROUBLED)
-        if self._cause is not None:
-            where = replace(where, causes=(self._cause,))
-        states = STATE_FILTERS[self._state_at][1]
-        return replace(where, states=states) if states else where
+    def filter_text(self) -> str:
+        """The filter, as it was typed."""
+        return self._text
 
     @property
-    def _is_filtered(self) -> bool:
-        return bool(self._text or self._state_at or self._cause)
+    def where(self) -> DeliveryFilter:
+        """The filter of the list, and of what acts on all of it. Raises QueryError."""
+        return self._read_as(self._text)
+
+    def _read_as(self, text: str) -> DeliveryFilter:
+        moment = self.console.moment
+        base = DeliveryFilter() if moment is None else DeliveryFilter(until_ms=moment.until_ms)
+        where = self.console.filters.parse(text, self.console.now_ms).deliveries(self._names, base)
+        return where if where.states else replace(where, troubled=True)
+
+    @property
+    def _names(self) -> dict[EndpointId, str]:
+        snapshot = self.console.snapshot
+        return {e.id: e.name for e in snapshot.endpoints} if snapshot else {}
 
     # Reading
 
@@ -120,122 +131,222 @@ class FailuresScreen(LiveScreen):
         self._stale = True
 
     def tick(self) -> None:
-        now_s = self.clock.monotonic_s()
-        pace = READ_AGAIN_S if self._table.pages.count <= 4 * PAGE else READ_AGAIN_LONG_S
-        if self._stale and now_s - self._read_at_s >= pace:
+        if self._stale and not self._reading and self._is_time:
             self.read_again()  # which shows the ages too
         else:
             self._table.tick(self._now_ms)
 
     @property
+    def _is_time(self) -> bool:
+        pace = READ_AGAIN_S if self._table.pages.count <= 4 * PAGE else READ_AGAIN_LONG_S
+        return self.clock.monotonic_s() - self._read_at_s >= pace
+
+    @property
     def _now_ms(self) -> int:
         """Whole seconds, so that every age moves at the same moment: one repaint a second."""
-        return self.clock.now_ms() // 1000 * 1000
+        return self.console.now_ms // 1000 * 1000
+
+    def on_moment_changed(self, message: MomentChanged) -> None:
+        self._from_top = True
+        self.read_again()
 
     def read_again(self) -> None:
-        """Read all that is loaded once more, from the newest on."""
-        self._stale, self._read_at_s = False, self.clock.monotonic_s()
+        """Read the newest once more, and on until as many are there as were loaded."""
+        self._wanted = max(PAGE, -(-self._table.pages.count // PAGE) * PAGE)
         self._read()
 
     @work(exclusive=True, group="read")
     async def _read(self) -> None:
-        pages = self._table.pages
-        limit = max(PAGE, -(-pages.count // PAGE) * PAGE)
-        # Away from the top, rows stay where they are: what is newer is announced, and not put above them.
-        held = pages.first if self._table.cursor > 0 and not self._from_top else None
-        before = None if held is None else DeliveryId(held + 1)
-
-        def read(store: Store) -> tuple[list[Delivery], list[Delivery]]:
-            newest = store.deliveries(where, limit=1) if held is not None else []
-            return store.deliveries(where, limit=limit, before=before), newest
-
+        self._reading = True
         try:
-            where = self.where
-            found, newest = await self.console.session.read(read)
+            await self._read_all()
+        except ReadInterruptedError:
+            pass
         except ConsoleError as error:
             # One line, not a toast for every read.
             self._wrong = f"✗ {fmt.inline(str(error))}"
             self.say_warning()
-            return
+        finally:
+            self._reading = False
+            self._say_title()
+
+    async def _read_all(self) -> None:
+        """The newest first; then on, showing what is found, with a look at the newest now and then."""
+        where = self.where
+        if self._search is None or self._search.where != where:
+            self._search, self._from_top = FailureSearch(where), True
+        search = self._search
+        await self._read_newest(search)
+        while len(search.rows) < self._wanted and not search.done:
+            if self._stale and self._is_time:
+                await self._read_newest(search)
+                continue
+            read = search.go_on(self._wanted - len(search.rows))
+            search.take_more(await self.console.session.read(read, group="failures"))
+            self._show(search)
+
+    async def _read_newest(self, search: FailureSearch) -> None:
+        self._stale, self._read_at_s = False, self.clock.monotonic_s()
+        # Away from the top, rows stay where they are: what is newer is announced, and not put above them.
+        from_top = self._from_top or self._table.cursor == 0
+        piece = await self.console.session.read(search.begin(self._wanted, from_top=from_top), group="failures")
+        search.take_top(piece)
         self._wrong, self._from_top = "", False
-        self._newer = held is not None and bool(newest) and newest[0].id > held
+        self._newer = not from_top and bool(search.rows) and (piece.newest or 0) > search.rows[0].id
         self.say_warning()
-        self._show(found, complete=len(found) < limit)
+        self._show(search)
 
     def on_failure_table_more_wanted(self, event: FailureTable.MoreWanted) -> None:
-        self._read_more()
+        if len(self._table.pages.deliveries) >= self._wanted:
+            self._wanted += PAGE
+            if not self._reading:
+                self._read_on()
 
     @work(exclusive=True, group="read")
-    async def _read_more(self) -> None:
-        pages = self._table.pages
-        before = pages.last
+    async def _read_on(self) -> None:
+        search = self._search
+        if search is None:
+            return
+        self._reading = True
         try:
-            where = self.where
-            more = await self.console.session.read(lambda store: store.deliveries(where, limit=PAGE, before=before))
+            while len(search.rows) < self._wanted and not search.done:
+                read = search.go_on(self._wanted - len(search.rows))
+                search.take_more(await self.console.session.read(read, group="failures"))
+                self._show(search)
+        except ReadInterruptedError:
+            pass
         except ConsoleError as error:
             self.console.complain(error)
-            return
-        self._show([*pages.deliveries, *more], complete=len(more) < PAGE)
+        finally:
+            self._reading = False
+            self._say_title()
 
-    def _show(self, found: list[Delivery], *, complete: bool) -> None:
+    def _show(self, search: FailureSearch) -> None:
         table = self._table
-        table.empty = NONE_MATCH if self._is_filtered else NONE_AT_ALL
-        table.show(found, complete=complete, now_ms=self._now_ms)
-        if self._cause is None:
-            self._causes = frozenset(delivery.last_cause for delivery in found)
+        table.empty = NONE_AT_ALL if not self._text else NONE_MATCH if search.done else NONE_YET
+        table.show(search.rows, complete=search.done, now_ms=self._now_ms)
+        if not search.where.causes:
+            self._causes = frozenset(delivery.last_cause for delivery in search.rows)
         self._say_title()
 
     def _say_title(self) -> None:
-        pages, table = self._table.pages, self._table
-        parts = [f"{fmt.exact(pages.count)}{'' if pages.complete else '+'}", STATE_FILTERS[self._state_at][0]]
-        if self._cause is not None:
-            parts.append(self._cause)
+        if not self.query(FailureTable):
+            return  # left while it was read
+        pages, table, search = self._table.pages, self._table, self._search
+        count = f"{fmt.exact(pages.count)}{'' if pages.complete else '+'}"
+        parts = [count]
         if self._text:
             parts.append(f"/{fmt.inline(self._text)}")
+        if self._reading and search is not None and search.goes_on(self._wanted):
+            back = "" if search.at_ms is None else f" back to {fmt.date_time(search.at_ms)[:16]}"
+            parts.append(f"searched{back}, going on …")
         if self._newer:
             parts.append("newer ones above, g shows them")
         if table.marks:
-            parts.append(f"{fmt.exact(len(table.marks))} marked")
+            parts.append(self._marked_words())
+        elif self._text and pages.count and not self.console.read_only:
+            parts.append(f"R retries all {count} that match")
         line = Content.assemble((" Failures", "bold"), "".join(f" · {part}" for part in parts))
         self.query_one("#failures-title", TextLine).line = line
+
+    def _marked_words(self) -> str:
+        marks = self._table.marks
+        elsewhere = sum(self._table.pages.index_of(key) is None for key in marks)
+        hidden = f", {fmt.exact(elsewhere)} of them not shown" if elsewhere else ""
+        return f"{fmt.exact(len(marks))} marked{hidden}"
 
     # Filters
 
     async def action_filter(self) -> None:
         from console.ui.widgets.filter_bar import FilterBar
 
-        if not self.query(FilterBar):
-            words = "endpoint, type (invoice.*), cause, evt_… or dlv_…"
-            await self.mount(FilterBar(self._text, placeholder=words), before="KeyBar")
+        if self.query(FilterBar):
+            return
+        desk, snapshot = self.console.filters, self.console.snapshot
+        desk.read_saved()
+        if desk.trouble is not None:
+            self.console.complain(desk.trouble)
+        types = {delivery.event_type for delivery in self._table.pages.deliveries}
+        bar = FilterBar(
+            self._text,
+            placeholder=PLACEHOLDER,
+            check=self._understood,
+            vocabulary=desk.words("deliveries", snapshot.endpoints if snapshot else (), types),
+            history=desk.history,
+        )
+        await self.mount(bar, before="KeyBar")
+
+    def _understood(self, text: str) -> str:
+        from console.domain.query import format_query
+
+        query = self.console.filters.parse(text, self.console.now_ms)
+        return format_query(query.deliveries(self._names), self._names)
+
+    def show_filter(self, text: str) -> None:
+        """Show what matches another filter."""
+        if text != self._text:
+            self._text = text
+            self._filter_changed()
 
     def on_filter_bar_changed(self, event: "FilterBar.Changed") -> None:
-        self._text = event.text
-        self._filter_changed()
+        self.show_filter(event.text)
         if event.closed:
+            self.console.filters.remember(event.text)
             self._table.focus()
 
+    def on_filter_bar_save_requested(self, event: "FilterBar.SaveRequested") -> None:
+        self.run_worker(self.console.filters.save_from(self, event.text), group="save", exclusive=True)
+
     def action_cycle_state(self) -> None:
-        self._state_at = (self._state_at + 1) % len(STATE_FILTERS)
-        self._filter_changed()
+        """Failed ones, those that are retried, and both again."""
+        where = self._where_or_none()
+        if where is None:
+            return
+        now = "failed" if where.states == (DeliveryState.FAILED,) else "retrying" if where.states else ""
+        following = {"": "failed", "failed": "retrying", "retrying": ""}[now]
+        self._rewrite("state", following)
 
     def action_cycle_cause(self) -> None:
         """The next of the causes in the list, in their own order; after the last, all of them."""
-        causes: list[Cause | None] = [None, *(c for c in Cause if c in self._causes or c is self._cause)]
+        where = self._where_or_none()
+        if where is None:
+            return
+        current = where.causes[0] if where.causes else None
+        causes: list[Cause | None] = [None, *(c for c in Cause if c in self._causes or c is current)]
         if len(causes) == 1:
             self.app.bell()
-        self._cause = causes[(causes.index(self._cause) + 1) % len(causes)]
-        self._filter_changed()
+        self._rewrite("cause", causes[(causes.index(current) + 1) % len(causes)] or "")
+
+    def _where_or_none(self) -> DeliveryFilter | None:
+        try:
+            return self.where
+        except QueryError as error:
+            self.console.complain(error)
+            return None
+
+    def _rewrite(self, key: str, value: str) -> None:
+        from console.domain.query import rewritten
+
+        self.show_filter(rewritten(self._text, key, value))
 
     def _filter_changed(self) -> None:
-        self._table.marks = ()
         self._from_top = True
         self._say_title()
-        self.read_again()
+        self._wanted = PAGE
+        self._read()
+
+    def action_by_cause(self) -> None:
+        """The same failures in groups."""
+        from console.ui.screens.groups import GroupsScreen
+
+        if self._group_text:
+            self.dismiss()
+        else:
+            self.app.switch_screen(GroupsScreen(self._text))
 
     def action_back(self) -> None:
-        if self._is_filtered:
-            self._text, self._state_at, self._cause = "", 0, None
-            self._filter_changed()
+        if self._text != self._group_text:
+            self.show_filter(self._group_text)
         else:
             self.dismiss()
 
@@ -252,7 +363,7 @@ class FailuresScreen(LiveScreen):
         self._say_title()
 
     def on_failure_table_retry_requested(self, event: FailureTable.RetryRequested) -> None:
-        self._begin("retry", _still_troubled(event.ids))
+        self._begin("retry", self._still_so(event.ids))
 
     def on_failure_table_retry_all_requested(self) -> None:
         try:
@@ -261,7 +372,14 @@ class FailuresScreen(LiveScreen):
             self.console.complain(error)
 
     def on_failure_table_cancel_requested(self, event: FailureTable.CancelRequested) -> None:
-        self._begin("cancel", _still_troubled(event.ids))
+        self._begin("cancel", self._still_so(event.ids))
+
+    def _still_so(self, ids: tuple[DeliveryId, ...]) -> DeliveryFilter:
+        """These; but not those that came to another state since they were marked, such as delivered ones, which nobody
+        means to send again."""
+        where = self._where_or_none()
+        troubled = where is None or where.troubled or where.states == (DeliveryState.FAILED,)
+        return DeliveryFilter(ids=ids, troubled=troubled)
 
     def _begin(self, verb: Literal["retry", "cancel"], where: DeliveryFilter) -> None:
         if self._acting:
@@ -288,8 +406,3 @@ class FailuresScreen(LiveScreen):
         if self._acting:
             self._busy = event.words
             self.say_warning()
-
-
-def _still_troubled(ids: tuple[DeliveryId, ...]) -> DeliveryFilter:
-    """These; but not those that were delivered since they were marked, which nobody means to send again."""
-    return DeliveryFilter(ids=ids, troubled=True)
