@@ -120,7 +120,8 @@ def _endpoints(look: Looker) -> None:
 
 
 def _inspector(look: Looker) -> None:
-    look("F", then=r"Failures · 6")
+    look("F", then=r"Failures by cause")
+    look("b", then=r"Failures · 6")
     for row in range(6):
         look("g", *(["j"] * row), "enter", then=r"› dlv_.*Attempt 1 of 1.*(REQUEST|No request)")
         look("tab", "G")

@@ -69,6 +69,8 @@ def _look_everywhere(terminal: Terminal) -> None:
     """Every screen, every dialog, and out."""
     terminal.wait_for(r"● active.*✗ 500 http_5xx")
     terminal.press("F")
+    terminal.wait_for(r"Failures by cause · .*52;c;")
+    terminal.press("b")
     terminal.wait_for(r"Failures · 4 .*52;c;")
     terminal.press("r")
     terminal.wait_for(r"Retry 1 delivery now\?.*52;c;")

@@ -78,7 +78,7 @@ def test_a_signal_gives_the_terminal_back(stage: Stage, number: signal.Signals) 
     terminal = stage.console(size=SMALL)
     terminal.wait_for(r"billing +● active")
     terminal.press("F")  # not only on the first screen
-    terminal.wait_for(r"Failures · 0")
+    terminal.wait_for(r"Failures by cause · 0")
     terminal.signal(number)
     assert terminal.wait_for_end(timeout_s=ENDS_WITHIN_S) == 0
     assert_given_back(terminal)
@@ -186,6 +186,8 @@ def test_read_only_changes_nothing(stage: Stage) -> None:
     terminal.wait_for(r"billing +● active.*✗ refused")
     terminal.press("p")
     terminal.press("F")
+    terminal.wait_for(r"Failures by cause · 1 group · 2")
+    terminal.press("r", "R", "p", "b")
     terminal.wait_for(r"Failures · 2")
     terminal.press("r", "R", "y", "x")
     terminal.wait_for(r"Failures · 2 · failed")  # x came after the others: they were looked at, and did nothing

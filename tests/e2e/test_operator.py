@@ -51,6 +51,8 @@ def test_from_watching_to_leaving(stage: Stage, size: tuple[int, int]) -> None:
 
     # The failures; No is what Enter answers.
     terminal.press("F")
+    terminal.wait_for(r"Failures by cause · 1 group · 4 deliveries.*disk full")
+    terminal.press("b")
     terminal.wait_for(r"Failures · 4 .*order\.created")
     terminal.press("r")
     terminal.wait_for(r"Retry 1 delivery now\?.*1 → crm")

@@ -77,6 +77,8 @@ def test_watch_pause_break_retry_leave(stage: Stage, tmux: Tmux) -> None:
     tmux.wait_for(r"billing +‖ paused")
     assert stage.store.find_endpoint("billing").state_reason == "503 since midnight"
     tmux.press("F")
+    tmux.wait_for(r"Failures by cause · 1 group · 2 deliveries")
+    tmux.press("b")
     tmux.wait_for(r"Failures · 2 ")
     tmux.press("R")
     tmux.wait_for(r"Retry 2 deliveries now\?.*they wait until it is resumed")

@@ -14,11 +14,15 @@ from console.operations.endpoints import pause_endpoint
 from console.store import Store
 from console.ui.app import ConsoleApp
 from console.ui.screens.alerts import AlertScreen, AlertsScreen
+from console.ui.screens.charts import ChartsScreen
+from console.ui.screens.endpoint_form import EndpointForm
 from console.ui.screens.failures import FailuresScreen
+from console.ui.screens.groups import GroupsScreen
 from console.ui.screens.help import HelpScreen
 from console.ui.screens.home import HomeScreen
 from console.ui.screens.inspector import InspectorScreen
 from console.ui.screens.operations import OperationScreen, OperationsScreen
+from console.ui.screens.secret import RotateScreen
 from console.ui.widgets.confirm import ConfirmScreen, PromptScreen
 from console.ui.widgets.filter_bar import FilterBar
 from tests.factories import add_endpoint, claim_all, delivered, failed, make_completed, make_event, make_exchange, retry
@@ -42,14 +46,19 @@ PLACES: dict[str, Place] = {
     "home-tail": Place(kind=HomeScreen, keys=("tab",)),
     "home-narrowed": Place(kind=HomeScreen, keys=("enter",)),
     "home-filter": Place(kind=FilterBar, keys=("slash",)),
-    "failures": Place(kind=FailuresScreen, keys=("F",)),
-    "failures-range": Place(kind=FailuresScreen, keys=("F", "v")),
-    "retry-preview": Place(kind=ConfirmScreen, keys=("F", "r")),
+    "groups": Place(kind=GroupsScreen, keys=("F",)),
+    "charts": Place(kind=ChartsScreen, keys=("C",)),
+    "failures": Place(kind=FailuresScreen, keys=("F", "b")),
+    "failures-range": Place(kind=FailuresScreen, keys=("F", "b", "v")),
+    "retry-preview": Place(kind=ConfirmScreen, keys=("F", "b", "r")),
+    "endpoint-add": Place(kind=EndpointForm, keys=("n",)),
+    "endpoint-edit": Place(kind=EndpointForm, keys=("e",)),
+    "rotate-secret": Place(kind=RotateScreen, keys=("S",)),
     "pause-prompt": Place(kind=PromptScreen, keys=("p",)),
-    "inspector": Place(kind=InspectorScreen, keys=("F", "enter")),
-    "inspector-exchange": Place(kind=InspectorScreen, keys=("F", "enter", "tab")),
-    "inspector-payload": Place(kind=InspectorScreen, keys=("F", "enter", "tab", "tab")),
-    "inspector-endpoints": Place(kind=InspectorScreen, keys=("F", "enter", "tab", "tab", "tab")),
+    "inspector": Place(kind=InspectorScreen, keys=("F", "b", "enter")),
+    "inspector-exchange": Place(kind=InspectorScreen, keys=("F", "b", "enter", "tab")),
+    "inspector-payload": Place(kind=InspectorScreen, keys=("F", "b", "enter", "tab", "tab")),
+    "inspector-endpoints": Place(kind=InspectorScreen, keys=("F", "b", "enter", "tab", "tab", "tab")),
     "audit": Place(kind=OperationsScreen, keys=("a",)),
     "audit-act": Place(kind=OperationScreen, keys=("a", "enter")),
     "alerts": Place(kind=AlertsScreen, keys=("A",)),

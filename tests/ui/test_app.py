@@ -11,6 +11,7 @@ from console.domain.errors import ConfigError, StoreError
 from console.store import Store
 from console.ui.app import ConsoleApp
 from console.ui.screens.failures import FailuresScreen
+from console.ui.screens.groups import GroupsScreen
 from console.ui.screens.help import HelpScreen
 from console.ui.screens.home import HomeScreen
 from tests.factories import add_endpoint, start_engine
@@ -36,7 +37,7 @@ async def test_q_goes_back_and_quits_at_the_root(make_console: Make) -> None:
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(pilot, app)
         await pilot.press("F")
-        await until(pilot, lambda: isinstance(app.screen, FailuresScreen))
+        await until(pilot, lambda: isinstance(app.screen, GroupsScreen))
         await pilot.press("q")
         await until(pilot, lambda: isinstance(app.screen, HomeScreen))
         await pilot.press("q")

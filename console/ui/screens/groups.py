@@ -40,7 +40,11 @@ SHARE_OF_TIME = 0.1
 
 PLACEHOLDER = "endpoint:crm cause:timeout_read status:5xx since:2h"
 NONE_MATCH = "Nothing matches. Esc clears the filter."
-NONE_AT_ALL = "Nothing has failed, and nothing waits for another try."
+NONE_AT_ALL = (
+    "Nothing has failed, and nothing waits for another try.\n\n"
+    "What the receivers refuse or never answer is listed here, with its cause:\n"
+    "Enter shows why, and how to send it again; b shows them one by one."
+)
 NONE_THEN = "Nothing failed in that time."
 
 
@@ -252,7 +256,7 @@ class GroupsScreen(LiveScreen):
         from console.ui.screens.failures import FailuresScreen
 
         text = f"group:{group.id}"
-        self.app.push_screen(FailuresScreen(f"{self._text} {text}".strip()))
+        self.app.push_screen(FailuresScreen(f"{self._text} {text}".strip(), of_group=True))
 
     def action_one_by_one(self) -> None:
         from console.ui.screens.failures import FailuresScreen
