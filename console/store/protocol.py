@@ -598,6 +598,11 @@ class Levels(Protocol):
         """What endpoints had failed of last; at most `limit` of them are looked at."""
         ...
 
+    def deliveries_at(self, ids: Sequence[DeliveryId], at_ms: int) -> dict[DeliveryId, tuple[AttemptId, Delivery]]:
+        """Deliveries as their last attempt that had ended by then left them, and which that was; those that had none by
+        then are absent."""
+        ...
+
     def due_within(self, endpoint: EndpointId, until_ms: int, cap: int) -> int:
         """How many deliveries are due before or at `until_ms`, held ones too; counted up to `cap`."""
         ...

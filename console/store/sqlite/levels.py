@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
+from console.domain.delivery import Delivery, DeliveryState
 from console.domain.endpoint import Endpoint, EndpointState
-from console.domain.ids import EndpointId
+from console.domain.ids import AttemptId, DeliveryId, EndpointId
 from console.domain.level import LEVELS_KEPT_S, LastFailure, Level
 from console.domain.outcome import Cause
 from console.store.sqlite.base import Queries
 from console.store.sqlite.connection import Row
-from console.store.sqlite.rows import ENDPOINT_COLUMNS, endpoint_of
+from console.store.sqlite.rows import DELIVERY_COLUMNS, ENDPOINT_COLUMNS, delivery_of, endpoint_of
 from console.store.sqlite.times import Times
 
 FLIGHT_MOST_MS = 120_000
@@ -63,6 +65,14 @@ SELECT id, at, cause, detail FROM (
   JOIN attempts a ON a.id = (
     SELECT max(x.id) FROM attempts x WHERE x.endpoint = p.seq AND x.cause = c.value AND x.id < ?4 AND x.ended_at <= ?1))
 WHERE place = 1
+"""
+_DELIVERIES_AT = f"""
+SELECT l.id, l.number, l.status, l.cause, l.ended_at, n.started_at, n.manual, n.due_at, {DELIVERY_COLUMNS}
+FROM json_each(?1) i JOIN deliveries d ON d.id = i.value JOIN events e ON e.seq = d.event
+  JOIN endpoints p ON p.seq = d.endpoint
+  JOIN attempts l ON l.delivery = d.id AND l.number = (
+    SELECT max(number) FROM attempts WHERE delivery = d.id AND ended_at <= ?2)
+  LEFT JOIN attempts n ON n.delivery = d.id AND n.number = l.number + 1
 """
 _DUE = """
 SELECT count(*) FROM (
@@ -119,6 +129,10 @@ class LevelQueries(Queries):
             for id_, at, cause, detail in rows
         }
 
+    def deliveries_at(self, ids: Sequence[DeliveryId], at_ms: int) -> dict[DeliveryId, tuple[AttemptId, Delivery]]:
+        rows = self._connection.rows(_DELIVERIES_AT, (json.dumps(ids), at_ms))
+        return {DeliveryId(row[8]): (AttemptId(row[0]), _delivery_at(row, at_ms)) for row in rows}
+
     def _attempts_around(self, at_ms: int) -> tuple[int, int]:
         times = Times(self._connection, "attempts", "id", "started_at")
         return times.first_since(at_ms - FLIGHT_MOST_MS), times.end_until(at_ms + 1)
@@ -151,4 +165,36 @@ def _level_at(row: Row, at_ms: int) -> Level | None:
         state_since_ms=since_ms,
         pending=pending,
         failed=failed,
+    )
+
+
+def _delivery_at(row: Row, at_ms: int) -> Delivery:
+    """A delivery as its last attempt that had ended by then left it."""
+    _, number, status, cause, ended_at, next_started, next_manual, next_due, *columns = row
+    today = delivery_of(tuple(columns))
+    state, due_ms = DeliveryState.FAILED, None
+    if next_started is not None and next_started <= at_ms:
+        state = DeliveryState.SENDING
+    elif cause is None:
+        state = DeliveryState.DELIVERED
+    elif next_started is not None and not next_manual:
+        state, due_ms = DeliveryState.PENDING, next_due if next_due is not None else next_started
+    elif next_started is None and (today.updated_at_ms <= at_ms or not today.manual):
+        # Nothing was tried since, and nobody has asked for it: it is as it was left, unless it was cancelled since.
+        if today.state is DeliveryState.PENDING:
+            state, due_ms = today.state, today.next_attempt_at_ms
+        elif today.state is DeliveryState.CANCELLED and today.updated_at_ms <= at_ms:
+            state = today.state
+    return replace(
+        today,
+        state=state,
+        held=False,
+        blocked=False,
+        attempts=number,
+        next_attempt_at_ms=due_ms,
+        manual=False,
+        last_cause=None if cause is None else Cause(cause),
+        last_status=status,
+        last_attempt_at_ms=ended_at,
+        updated_at_ms=ended_at,
     )

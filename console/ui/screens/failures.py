@@ -174,7 +174,7 @@ class FailuresScreen(LiveScreen):
         """The newest first; then on, showing what is found, with a look at the newest now and then."""
         where = self.where
         if self._search is None or self._search.where != where:
-            self._search, self._from_top = FailureSearch(where), True
+            self._search, self._from_top = self._search_of(where), True
         search = self._search
         await self._read_newest(search)
         while len(search.rows) < self._wanted and not search.done:
@@ -184,6 +184,14 @@ class FailuresScreen(LiveScreen):
             read = search.go_on(self._wanted - len(search.rows))
             search.take_more(await self.console.session.read(read, group="failures"))
             self._show(search)
+
+    def _search_of(self, where: DeliveryFilter) -> FailureSearch:
+        moment = self.console.moment
+        if moment is None:
+            return FailureSearch(where)
+        from console.ui.past_failures import PastSearch
+
+        return PastSearch(where, moment=moment)
 
     async def _read_newest(self, search: FailureSearch) -> None:
         self._stale, self._read_at_s = False, self.clock.monotonic_s()

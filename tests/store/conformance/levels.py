@@ -1,5 +1,6 @@
 """How endpoints stood: what is written down, and what is read of it for any moment."""
 
+from console.domain.delivery import DeliveryState
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.ids import EndpointId
 from console.domain.level import LEVELS_KEPT_S, Level
@@ -15,6 +16,7 @@ from tests.factories import (
     make_completed,
     make_event,
     retry,
+    retry_matching,
     start_engine,
 )
 
@@ -157,3 +159,40 @@ class DueWithinConformance:
         assert store.newest_ms() == NOW_MS + 2
         attempt_all(store, epoch, delivered(), now_ms=NOW_MS + 100)
         assert store.newest_ms() == NOW_MS + 112
+
+
+class DeliveriesAtConformance:
+    def test_a_delivery_is_as_its_last_try_by_then_left_it(self, store: Store) -> None:
+        epoch = start_engine(store)
+        endpoint = add_endpoint(store)
+        store.accept([make_event()], NOW_MS)
+        (first,) = claim_all(store, epoch, endpoint, now_ms=NOW_MS)
+        verdict = retry(NOW_MS + MINUTE_MS)
+        store.complete([make_completed(first, verdict, ended_at_ms=NOW_MS + 1_000)], epoch=epoch)
+        (second,) = claim_all(store, epoch, endpoint, now_ms=NOW_MS + MINUTE_MS)
+        ended = NOW_MS + MINUTE_MS + 2_000
+        store.complete(
+            [make_completed(second, delivered(), started_at_ms=NOW_MS + MINUTE_MS, ended_at_ms=ended)], epoch=epoch
+        )
+        delivery = first.delivery_id
+
+        def then(at_ms: int) -> tuple[object, ...] | None:
+            found = store.deliveries_at([delivery], at_ms).get(delivery)
+            return None if found is None else (found[0], found[1].state, found[1].attempts, found[1].last_status)
+
+        assert then(NOW_MS + 999) is None, "nothing had ended"
+        assert then(NOW_MS + 1_000) == (first.attempt_id, DeliveryState.PENDING, 1, 503)
+        assert then(NOW_MS + MINUTE_MS) == (first.attempt_id, DeliveryState.SENDING, 1, 503)
+        assert then(ended) == (second.attempt_id, DeliveryState.DELIVERED, 2, 200)
+
+    def test_what_an_operator_asked_for_later_had_failed_for_good(self, store: Store) -> None:
+        epoch = start_engine(store)
+        add_endpoint(store)
+        store.accept([make_event()], NOW_MS)
+        (claimed,) = attempt_all(store, epoch, failed())
+        retry_matching(store, now_ms=NOW_MS + MINUTE_MS)
+        ((_, asked_for),) = store.deliveries_at([claimed.delivery_id], NOW_MS + MINUTE_MS - 1).values()
+        assert (asked_for.state, asked_for.next_attempt_at_ms) == (DeliveryState.FAILED, None)
+        attempt_all(store, epoch, delivered(), now_ms=NOW_MS + 2 * MINUTE_MS)
+        ((_, before),) = store.deliveries_at([claimed.delivery_id], NOW_MS + MINUTE_MS).values()
+        assert before.state is DeliveryState.FAILED
