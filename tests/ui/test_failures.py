@@ -109,7 +109,7 @@ async def test_r_retries_the_marked_ones(store: Store, clock: MovableClock, make
         await pilot.press("g", "space", "j", "j", "space")
         await until(pilot, lambda: "2 marked" in screen_text(app))
         await pilot.press("r")
-        await until(pilot, lambda: "Retry 2 deliveries now?" in screen_text(app))
+        await until(pilot, lambda: "Retry 2 deliveries" in screen_text(app))
         assert "1 → billing" in screen_text(app)
         assert "1 → crm" in screen_text(app)
         await pilot.press("y")
@@ -126,8 +126,8 @@ async def test_capital_r_retries_all_that_match(store: Store, clock: MovableCloc
         await pilot.press("x")
         await until(pilot, lambda: table.pages.count == 3)
         await pilot.press("R")
-        await until(pilot, lambda: "Retry 3 deliveries now?" in screen_text(app))
-        assert "paused: they wait until it is resumed" in screen_text(app)
+        await until(pilot, lambda: "Retry 3 deliveries" in screen_text(app))
+        assert "paused: waits until it is resumed" in screen_text(app)
         assert "billing" not in screen_text(app).split("Retry 3")[1].split("No (n)")[0]
         await pilot.press("y")
         await until(pilot, lambda: DeliveryState.FAILED not in states(store))
@@ -145,7 +145,7 @@ async def test_capital_r_keeps_to_the_text_of_the_filter(store: Store, clock: Mo
         await pilot.press("slash", *"billing", "enter")
         await until(pilot, lambda: table.pages.count == 2 and app.focused is table)
         await pilot.press("R")
-        await until(pilot, lambda: "Retry 2 deliveries now?" in screen_text(app))
+        await until(pilot, lambda: "Retry 2 deliveries" in screen_text(app))
         await pilot.press("y")
         await until(pilot, lambda: due_now(store.deliveries(ALL, limit=10), clock) == 2)
     assert states(store).count(DeliveryState.FAILED) == 3
@@ -379,9 +379,10 @@ def test_the_command_that_does_the_same() -> None:
     crm = make_endpoint(id=EndpointId("ep_1"), name="crm; rm")
     known = {crm.id: crm}
     failed_at = DeliveryFilter(states=(DeliveryState.FAILED,), endpoints=(crm.id,), type_pattern="invoice.*")
-    said = "the same: webhook-console deliveries retry --state failed --endpoint 'crm; rm' --type 'invoice.*'"
+    said = """the same: webhook-console deliveries retry --filter 'endpoint:"crm; rm" state:failed type:invoice.*'"""
     assert same_command("retry", failed_at, known) == ["", said]
-    assert same_command("retry", DeliveryFilter(troubled=True), known) == [], "no option says what troubled means"
+    troubled = same_command("retry", DeliveryFilter(troubled=True), known)
+    assert troubled == ["", "the same: webhook-console deliveries retry --filter state:troubled"]
     assert same_command("cancel", DeliveryFilter(ids=(DeliveryId(51),), troubled=True), known)[1].endswith("dlv_00001k")
 
 
