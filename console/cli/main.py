@@ -40,6 +40,7 @@ _COMMANDS = {
     "events": "console.cli.events:events",
     "deliveries": "console.cli.deliveries:deliveries",
     "attempts": "console.cli.attempts:attempts",
+    "failures": "console.cli.failures:failures",
     "stats": "console.cli.stats:stats",
     "forecast": "console.cli.forecast:forecast",
     "operations": "console.cli.operations:operations",

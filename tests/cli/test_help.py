@@ -37,7 +37,7 @@ EXPECTED = [
     "attempts", "attempts-list", "attempts-show", "attempts-tail", "backup", "completion", "config", "config-check",
     "config-keys", "config-path", "config-show", "defaults",
     "defaults-edit", "defaults-show", "deliveries", "deliveries-cancel", "deliveries-list", "deliveries-retry",
-    "deliveries-show", "deliveries-skip", "deliveries-why", "demo", "endpoints", "endpoints-add", "endpoints-edit",
+    "deliveries-show", "deliveries-skip", "deliveries-why", "demo", "failures", "endpoints", "endpoints-add", "endpoints-edit",
     "endpoints-list", "endpoints-pause", "endpoints-remove", "endpoints-resume", "endpoints-reveal-secret",
     "endpoints-rotate-secret",
     "endpoints-show", "endpoints-test", "events", "events-list", "events-resend", "events-show", 
