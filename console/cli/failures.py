@@ -28,7 +28,6 @@ GROUP_FIELDS = (
         "failures",
         "failures --filter 'status:5xx since:2h'",
         "failures --endpoint billing --json",
-        "deliveries retry --filter group:12",
     ),
 )
 @delivery_options

@@ -77,6 +77,38 @@ def read_charts(
     store: Store, window: Window, endpoint: EndpointId | None, *, most: int, moment: Moment | None, now_ms: int
 ) -> Charts:
     """The window that ends now, or at a moment of the past, in at most `most` parts."""
+    window, span = _cut(store, window, most=most, moment=moment, now_ms=now_ms)
+    since_s, until_s = span.since_s, span.until_s
+    buckets = store.buckets(since_s=since_s, until_s=until_s, width_s=span.width_s, endpoint=endpoint)
+    by_minute = store.cause_series(since_s=since_s, until_s=until_s, endpoint=endpoint)
+    causes: Counter[Cause] = Counter()
+    for counts in by_minute.values():
+        causes.update(counts)
+    return Charts(
+        window=window,
+        endpoint=endpoint,
+        since_s=since_s,
+        until_s=until_s,
+        part_s=span.part_s,
+        parts=_parts(buckets, by_minute, span),
+        total=total_of(buckets, since_s),
+        elapsed_s=max(1.0, now_ms / 1000 - since_s),
+        causes=tuple(causes.most_common()),
+        endpoints=_endpoints(store, span, now_ms if moment is not None else None),
+    )
+
+
+def heat_of(
+    store: Store, window: Window, *, most: int, moment: Moment | None, now_ms: int
+) -> dict[EndpointId, tuple[tuple[int, int] | None, ...]]:
+    """How many attempts succeeded and failed in each of at most `most` parts of a window, by endpoint."""
+    _, span = _cut(store, window, most=most, moment=moment, now_ms=now_ms)
+    heat = store.heat(since_s=span.since_s, until_s=span.until_s, width_s=span.width_s, part_s=span.part_s)
+    return {id_: _in_parts(shares, span) for id_, shares in heat.items()}
+
+
+def _cut(store: Store, window: Window, *, most: int, moment: Moment | None, now_ms: int) -> "tuple[Window, _Span]":
+    """The window that is shown, a range of the past when one is, and its parts: of whole minutes where they can be."""
     if moment is not None and moment.since_ms is not None:
         length_s = max(1, round((moment.at_ms - moment.since_ms) / 1000))
         window = Window(label=window.label, length_s=length_s, width_s=window.width_s)
@@ -84,26 +116,11 @@ def read_charts(
     if window.length_s > SECONDS_KEPT_S or (moment is not None and _too_old(store, now_ms, window)):
         width = MINUTE
     part_s = part_length_s(window.length_s, width, most)
+    if part_s % MINUTE == 0:
+        width = MINUTE
     until_s = now_ms // 1000 + 1
     since_s = (until_s - window.length_s) // part_s * part_s
-    buckets = store.buckets(since_s=since_s, until_s=until_s, width_s=width, endpoint=endpoint)
-    by_minute = store.cause_series(since_s=since_s, until_s=until_s, endpoint=endpoint)
-    causes: Counter[Cause] = Counter()
-    for counts in by_minute.values():
-        causes.update(counts)
-    span = _Span(since_s=since_s, until_s=until_s, part_s=part_s, now_s=now_ms / 1000)
-    return Charts(
-        window=window,
-        endpoint=endpoint,
-        since_s=since_s,
-        until_s=until_s,
-        part_s=part_s,
-        parts=_parts(buckets, by_minute, span),
-        total=total_of(buckets, since_s),
-        elapsed_s=max(1.0, now_ms / 1000 - since_s),
-        causes=tuple(causes.most_common()),
-        endpoints=_endpoints(store, span, width, now_ms if moment is not None else None),
-    )
+    return window, _Span(since_s=since_s, until_s=until_s, part_s=part_s, width_s=width, now_s=now_ms / 1000)
 
 
 def _too_old(store: Store, now_ms: int, window: Window) -> bool:
@@ -117,6 +134,8 @@ class _Span:
     since_s: int
     until_s: int
     part_s: int
+    width_s: int
+    """Of the buckets that are read."""
     now_s: float
 
     @property
@@ -153,10 +172,10 @@ def _most(by_minute: Mapping[int, Mapping[Cause, int]], start_s: int, length_s: 
     return counts.most_common(1)[0][0] if counts else None
 
 
-def _endpoints(store: Store, span: _Span, width: int, at_ms: int | None) -> tuple[EndpointCharts, ...]:
+def _endpoints(store: Store, span: _Span, at_ms: int | None) -> tuple[EndpointCharts, ...]:
     """All together first, then each by name."""
-    totals = store.totals_by_endpoint(since_s=span.since_s, until_s=span.until_s, width_s=width)
-    heat = store.heat(since_s=span.since_s, until_s=span.until_s, width_s=width, part_s=span.part_s)
+    totals = store.totals_by_endpoint(since_s=span.since_s, until_s=span.until_s, width_s=span.width_s)
+    heat = store.heat(since_s=span.since_s, until_s=span.until_s, width_s=span.width_s, part_s=span.part_s)
     there: list[Endpoint] = store.endpoints() if at_ms is None else store.endpoints_at(at_ms)
     elapsed_s = max(1.0, span.now_s - span.since_s)
     everyone = [share for shares in heat.values() for share in shares]

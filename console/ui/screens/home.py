@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from console.domain.ids import AttemptId
     from console.store import Store
     from console.ui.forecast_pane import ForecastPane
+    from console.ui.heating import HeatStrips
     from console.ui.pane_filters import PaneFilters
     from console.ui.widgets.filter_bar import FilterBar
 
@@ -69,6 +70,7 @@ class HomeScreen(LiveScreen):
         self._generation = 0
         self._read_once = False
         self._forecast: ForecastPane | None = None
+        self._heat: HeatStrips | None = None
 
     def body(self) -> ComposeResult:
         yield TextLine(id="endpoints-title", classes="pane-title")
@@ -119,8 +121,18 @@ class HomeScreen(LiveScreen):
 
     def tick(self) -> None:
         if self._paused_at_ms is None:
+            self._look_at_heat()
             self._show_held()
             self._show_endpoints()
+
+    def _look_at_heat(self) -> None:
+        """Where there is room for it; not for the first frame."""
+        if self._heat is None and self.size.width >= endpoint_table.HEAT_FROM:
+            from console.ui.heating import HeatStrips
+
+            self._heat = HeatStrips(self.console)
+        if self._heat is not None:
+            self._heat.look(self.size.width)
 
     def _show_attempts(self, taken: Taken) -> None:
         model = self._tail.model
@@ -202,6 +214,7 @@ class HomeScreen(LiveScreen):
                 now_ms=now_ms,
                 counted=endpoint.id not in snapshot.uncounted,
                 state_known=endpoint.id not in snapshot.unknown_states,
+                heat=self._heat.of(endpoint.id) if self._heat else "",
             )
             for endpoint in snapshot.endpoints
             if (focus is None or endpoint.id == focus) and (asked is None or asked.has_endpoint(endpoint))

@@ -23,6 +23,10 @@ LOADING = "reading the store …"
 
 Request = Literal["edit", "test", "rotate", "skip"]
 
+HEAT_CELLS = 18
+HEAT_FROM = 112
+"""Cells of a screen that has room for a strip of errors in each line."""
+
 COLUMNS = (
     Column(key="name", title="ENDPOINT", width=16, flex=3, sortable=True, sort_letter="N"),
     Column(key="state", title="STATE", width=10, sortable=True),
@@ -36,7 +40,8 @@ COLUMNS = (
     Column(key="failed", title="FAILED", width=6, align="right", sortable=True, descending_first=True, priority=1),
     Column(key="failure", title="LAST FAILURE", width=15, flex=1),
     Column(key="age", title="AGE", width=4, align="right"),
-    Column(key="url", title="URL", width=34, flex=4, priority=3),
+    Column(key="heat", title="ERRORS", width=HEAT_CELLS, priority=3),
+    Column(key="url", title="URL", width=34, flex=4, priority=4),
 )
 
 
@@ -62,6 +67,8 @@ class EndpointRow:
     failure_at_ms: int | None
     probe: str = ""
     """When a tripped endpoint is tried again: `probe 24s`; when a paused one resumes by itself: `resumes 12m`."""
+    heat: str = ""
+    """Its errors over the window, a glyph for each part; empty: not read."""
     pace_per_s: float | None = None
     """The rate at which its backlog is drained after a pause; None: as its policy lets, or it is not active."""
 
@@ -80,6 +87,7 @@ def make_row(
     now_ms: int,
     counted: bool = True,
     state_known: bool = True,
+    heat: str = "",
 ) -> EndpointRow:
     """An endpoint as its row shows it. Not `counted`: nobody wrote down what was pending and failed then."""
     return EndpointRow(
@@ -98,6 +106,7 @@ def make_row(
         failure=gauge.last_failure_cause,
         failure_age=brief_age(now_ms, gauge.last_failure_at_ms),
         failure_at_ms=gauge.last_failure_at_ms,
+        heat=heat,
         probe=_probe_words(endpoint, now_ms),
         pace_per_s=endpoint.pace.per_s if endpoint.pace and endpoint.state is EndpointState.ACTIVE else None,
     )
@@ -130,6 +139,8 @@ def render_endpoint(row: EndpointRow, key: str) -> Cell:
             return fmt.duration(row.p95_ms), "normal" if row.p95_ms is not None else "muted"
         case "failure":
             return _failure_cell(row)
+        case "heat":
+            return row.heat, "error" if row.failed_attempts else "ok"
         case "age" | "url":
             return (row.failure_age if key == "age" else row.url), "muted"
         case _:
@@ -189,7 +200,7 @@ class EndpointTable(LineTable[EndpointRow]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "pause", "Pause/resume", id="endpoints.pause"),
-        Binding("e", "ask('edit')", "Edit", id="endpoints.edit"),
+        Binding("e", "ask('edit')", "Edit", tooltip="Edit this endpoint", id="endpoints.edit"),
         Binding("t", "ask('test')", "Test", tooltip="Send a test event", id="endpoints.test"),
         Binding("S", "ask('rotate')", "Rotate its secret", show=False, id="endpoints.rotate"),
         Binding("X", "ask('skip')", "Skip the head of its line", show=False, id="endpoints.skip"),
