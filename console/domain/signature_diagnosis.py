@@ -36,7 +36,7 @@ def diagnose(
         received_at_ms: when the receiver looked at it, on its clock; None: not known, and an old message is no mistake.
     """
     message = read_message(received.headers)
-    findings = [*message.findings, *about_time(message, times, received_at_ms)]
+    findings = list(message.findings)
     known = [*([] if given is None else [KnownSecret(text=given, owner="the receiver's")]), *secrets]
     found = None
     if message.id is not None and message.timestamp is not None and message.signatures:
@@ -44,6 +44,7 @@ def diagnose(
             message.signatures, keys_of(known, times.now_ms), message.id, message.timestamp, received.body, payload
         )
         findings += _about_message(found, message, received.body, payload, known, times)
+    findings += about_time(message, times, received_at_ms)
     if given is not None and secrets:
         findings += about_given(given, secrets, times)
     if received.computed is not None and message.id is not None and message.timestamp is not None:

@@ -1,7 +1,7 @@
 """What is different between two attempts of one delivery: the answer is often that one line. Pure."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
@@ -22,6 +22,7 @@ MOST_LINES = 1_500
 AROUND = 2
 """Equal lines of a body that are shown beside what differs."""
 
+_PARTS = ("in the queue", "look-up", "connect", "TLS", "waiting", "body", "total")
 _OF_EACH_REQUEST = frozenset({"webhook-timestamp", "webhook-signature"})
 """They differ by design, which is said, not shown as something found."""
 
@@ -39,7 +40,7 @@ def diff_lines(old: Side, new: Side, *, whole: bool = False) -> list[Line]:
     lines = [_heading(old, new), Line()]
     sections = (
         ("OUTCOME", _pairs(_outcome(old.attempt), _outcome(new.attempt), whole)),
-        ("TIMINGS", _pairs(_timings(old.attempt), _timings(new.attempt), whole)),
+        ("TIMINGS", _pairs(_timings(old.attempt), _timings(new.attempt), whole, order=_parts_order)),
         ("REQUEST", _request(old, new, whole)),
         ("RESPONSE HEADERS", _pairs(_answer_fields(old), _answer_fields(new), whole)),
         ("RESPONSE BODY", _bodies(old, new, whole)),
@@ -119,11 +120,20 @@ def _request(old: Side, new: Side, whole: bool) -> Iterator[Line]:
         yield Line(spans=(("  webhook-timestamp and webhook-signature are new in each request", "muted"),), hang=2)
 
 
-def _pairs(old: _Named, new: _Named, whole: bool) -> Iterator[Line]:
+def _as_it_stands(name: str) -> int:
+    return 0
+
+
+def _parts_order(name: str) -> int:
+    """The parts of a time one after the other; what a transport tells as one is where waiting is."""
+    return _PARTS.index(name) if name in _PARTS else _PARTS.index("waiting")
+
+
+def _pairs(old: _Named, new: _Named, whole: bool, order: Callable[[str], int] = _as_it_stands) -> Iterator[Line]:
     """By name, in the order of both; a name that stands twice is compared one by one."""
     before, after = _grouped(old), _grouped(new)
     width = min(26, max((len(name) for name in (*before, *after)), default=0))
-    for name in dict.fromkeys((*before, *after)):
+    for name in sorted(dict.fromkeys((*before, *after)), key=order):
         ours, theirs = before.get(name, []), after.get(name, [])
         for i in range(max(len(ours), len(theirs))):
             one, other = (values[i] if i < len(values) else None for values in (ours, theirs))

@@ -10,7 +10,8 @@ from console.ui.format import size
 MOST_UNPACKED_BYTES = 256 * 1024
 """A body that is larger unpacked is cut there."""
 
-_BYTES_A_LINE = 16
+_BYTES_A_LINE = 8
+"""So that a line fits half a screen."""
 _MOST_HEX_BYTES = 16 * 1024
 
 
@@ -77,10 +78,10 @@ def is_text(data: bytes) -> bool:
 
 
 def hex_lines(data: bytes) -> Iterator[str]:
-    """`00000010  68 65 6c …  |hel…|`, as hexdump writes it."""
+    """`00000010  68 65 6c …  |hel…|`"""
     for start in range(0, min(len(data), _MOST_HEX_BYTES), _BYTES_A_LINE):
         part = data[start : start + _BYTES_A_LINE]
         shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
-        yield f"{start:08x}  {part[:8].hex(' '):<23}  {part[8:].hex(' '):<23}  |{shown}|"
+        yield f"{start:08x}  {part.hex(' '):<23}  |{shown}|"
     if len(data) > _MOST_HEX_BYTES:
         yield f"… {size(len(data) - _MOST_HEX_BYTES)} more"

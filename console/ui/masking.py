@@ -7,22 +7,24 @@ from urllib.parse import urlsplit, urlunsplit
 
 from console.domain.delivery import Exchange
 from console.domain.outcome import Headers
+from console.ui.body_text import readable_body
 from console.ui.widgets.json_value import Json, Number, Object, children, parse, written
 
-_SHOWN_FIELDS = frozenset({"content-type", "content-length", "content-encoding", "transfer-encoding"})
+_ENCODING = "content-encoding"
+_SHOWN_FIELDS = frozenset({"content-type", "content-length", _ENCODING, "transfer-encoding"})
 """Header fields that say how a body is written, and nothing of what is in it."""
 
 
 def mask_text(text: str) -> str:
-    """Letters as x, digits as 0; what stands between them stays, so that one sees what kind of text it was."""
-    return re.sub(r"[^\W\d_]", "x", re.sub(r"\d", "0", text))
+    """Letters as x, digits as 9; what stands between them stays, so that one sees what kind of text it was."""
+    return re.sub(r"[^\W\d_]", "x", re.sub(r"\d", "9", text))
 
 
 def mask_value(value: Json) -> Json:
     """A JSON value with the same keys, and nothing else of what it said."""
     match value:
         case Number():
-            return Number(re.sub(r"\d", "0", value))
+            return Number(re.sub(r"\d", "9", value))  # 0 at the beginning would be no JSON
         case str():
             return mask_text(value)
         case True | False:
@@ -69,11 +71,15 @@ def mask_url(url: str) -> str:
 
 
 def mask_exchange(exchange: Exchange) -> Exchange:
-    """All of it but the status, the names of header fields, the host and the sizes."""
+    """All of it but the status, the names of header fields, the host and the sizes. A compressed body is unpacked."""
+    readable = readable_body(exchange.response_headers, exchange.response_body)
+    response_headers = mask_headers(exchange.response_headers)
+    if readable.data is not exchange.response_body:
+        response_headers = tuple((n, "identity" if n.lower() == _ENCODING else v) for n, v in response_headers)
     return replace(
         exchange,
         url=mask_url(exchange.url),
         request_headers=mask_headers(exchange.request_headers),
-        response_headers=mask_headers(exchange.response_headers),
-        response_body=mask_body(exchange.response_body),
+        response_headers=response_headers,
+        response_body=mask_body(readable.data),
     )

@@ -32,7 +32,7 @@ def signature_lines(facts: SignatureFacts | None, body_bytes: int, times: Times)
         moment = facts.timestamp_s * 1000
         tolerance = times.span(TOLERANCE_S * 1000)
         text = f"{times.at(moment)}, {times.ago(moment)}; receivers take it within {tolerance} of their clock"
-        yield _row("timestamp", ((text, "normal"),))
+        yield Line(spans=((f"  {'timestamp':<12}", "muted"), (text, "normal")), hang=14, prose=True)
     for number, signature in enumerate(facts.signatures, 1):
         name = "signature" if len(facts.signatures) == 1 else f"signature {number}"
         yield _row(name, (*_by(signature, facts.sealed, times), (f"  {signature.label},{signature.text}", "muted")))

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,12 +16,13 @@ from textual.widgets import Static
 from console.config import keyring
 from console.domain.delivery import Attempt, Exchange
 from console.domain.errors import ConsoleError
-from console.operations.signature import who_signed
+from console.operations.signature import SignatureFacts, who_signed
 from console.store import Store
 from console.ui.attempt_diff import Side, diff_lines
 from console.ui.explain import explain_attempt, explain_delivery
 from console.ui.format import inline
 from console.ui.inspection import Inspection
+from console.ui.masking import mask_text
 from console.ui.session import Session
 from console.ui.signature_lines import signature_lines
 from console.ui.status import crumbs_below, status_line
@@ -134,13 +136,16 @@ class WhyScreen(ReadingScreen):
     async def load(self) -> None:
         """Find out who signed. The secrets are opened, and forgotten, on the reading thread."""
         exchange, endpoint, payload = self._exchange, self.seen.endpoint, self.seen.event.payload
-        now_ms = self.session.clock.now_ms()
+        now_ms, masked = self.session.clock.now_ms(), self.session.masked
 
         def look(_: Store) -> list[Line]:
-            facts = None
+            facts: SignatureFacts | None = None
             if exchange is not None:
                 keys = keyring(None, os.environ)
                 facts = who_signed(endpoint, exchange.request_headers, payload, keys, now_ms)
+            if facts is not None and masked:
+                hidden = tuple(replace(one, text=mask_text(one.text)) for one in facts.signatures)
+                facts = replace(facts, signatures=hidden)
             return list(signature_lines(facts, len(payload), TimeWords(now_ms)))
 
         try:

@@ -48,6 +48,8 @@ _COLUMNS = (
 class RelatedList(LineTable[Attempt]):
     """Attempts of one endpoint, oldest first, with how far each is from the one that is looked at."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "choose", "Open", id="related.open")]
+
     def __init__(self, centre: Attempt, **kw: Any) -> None:
         self._centre = centre
         self.found: ListSource[Attempt] = ListSource((), lambda attempt: attempt.id)
@@ -94,7 +96,6 @@ class RelatedScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left_square_bracket", "span(-1)", "Shorter", key_display="[", id="related.shorter"),
         Binding("right_square_bracket", "span(1)", "Longer", key_display="]", id="related.longer"),
-        Binding("enter", "open", "Open", id="related.open"),
         Binding("escape,q", "back", "Back", id="related.back"),
     ]
 
@@ -159,9 +160,6 @@ class RelatedScreen(Screen[None]):
         """Look less or more far to both sides."""
         self._span = max(0, min(len(SPANS_S) - 1, self._span + step))
         self.load()
-
-    def action_open(self) -> None:
-        self.query_one(RelatedList).action_choose()
 
     def on_line_table_chosen(self, event: LineTable.Chosen) -> None:
         event.stop()

@@ -64,7 +64,7 @@ class SignatureScreen(Screen[None]):
     AUTO_FOCUS = "PasteArea"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "ctrl+e", "endpoint(1)", "Endpoint", id="signature.endpoint", tooltip="Judge it as the next endpoint's"
+            "ctrl+n", "endpoint(1)", "Endpoint", id="signature.endpoint", tooltip="Judge it as the next endpoint's"
         ),
         Binding("ctrl+l", "clear", "Clear", id="signature.clear"),
         Binding("escape", "back", "Back", id="signature.back"),
@@ -184,7 +184,7 @@ class SignatureScreen(Screen[None]):
 
     def _say_endpoint(self) -> None:
         name = inline(self._endpoint or _EVERYONE)
-        others = f"   ^e the next of {len(self._names) - 1}" if len(self._names) > 1 else ""
+        others = f"   ^n the next of {len(self._names) - 1}" if len(self._names) > 1 else ""
         shown = Content.assemble(("Got by ", "$text-muted"), (name, "bold"), (others, "$text-muted"))
         self.query_one("#endpoint", Static).update(shown)
 

@@ -19,8 +19,8 @@ _COLUMNS = (
     Column(key="outcome", title="OUTCOME", width=9),
     Column(key="cause", title="ANSWER", width=8, flex=1),
     Column(key="took", title="TOOK", width=6, align="right"),
-    Column(key="bar", title="WHERE THE TIME WENT", width=8, flex=2, priority=2),
-    Column(key="by", title="BY", width=8, priority=1),
+    Column(key="bar", title="TIME SPENT", width=8, flex=2, priority=1),
+    Column(key="by", title="BY", width=8, priority=2),
 )
 
 
