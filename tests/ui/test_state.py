@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from console.settings import Setting, Settings
 from console.store import Store
 from console.ui.app import ConsoleApp
-from console.ui.screens.operations import OperationsScreen
 from console.ui.screens.home import HomeScreen
-from console.ui.state import FILE_NAME, LARGEST_BYTES, STORES_KEPT, Remembered, StateFile, Look, state_dir
+from console.ui.screens.operations import OperationsScreen
+from console.ui.state import FILE_NAME, LARGEST_BYTES, STORES_KEPT, Look, Remembered, StateFile, state_dir
 from console.ui.widgets.attempt_tail import AttemptTail
 from console.ui.widgets.header import SHOWN_WINDOWS
 from tests.ui.conftest import MovableClock, screen_text, until

@@ -35,9 +35,6 @@ from console.ui.screens.live_screen import LiveScreen
 from console.ui.widgets.form_field import FormField
 from console.ui.widgets.text_line import TextLine
 
-PAGE = 8
-"""Fields that PgUp and PgDn pass over."""
-
 MOST_NAMED = 4
 
 
@@ -50,8 +47,6 @@ class EndpointForm(LiveScreen):
         Binding("ctrl+s,f2", "save", "Save", id="form.save"),
         Binding("escape", "back", "Leave", id="form.back"),
         Binding("ctrl+r", "remove", "Remove it", id="form.remove"),
-        Binding("pagedown", f"move({PAGE})", "Fields further down", show=False, id="form.page-down"),
-        Binding("pageup", f"move(-{PAGE})", "Fields further up", show=False, id="form.page-up"),
         Binding("tab", "app.focus_next", "Next field", show=False, id="form.tab"),
         Binding("shift+tab", "app.focus_previous", "Field before", show=False, id="form.shift-tab"),
     ]
@@ -104,6 +99,7 @@ class EndpointForm(LiveScreen):
         super().on_mount()
         self._show()
         self.watch(self, "focused", self._say_help)
+        self.call_after_refresh(self.query_one("#form").scroll_home, animate=False)
         if self._draft.base.kind is not DraftKind.DEFAULTS:
             self.run_worker(self._read_types(), group="types", exit_on_error=False)
 
@@ -217,7 +213,7 @@ class EndpointForm(LiveScreen):
             for key, text in self._draft.texts.items():
                 if key in shown:
                     shown[key].value = text
-                    shown[key].placeholder = inline(placeholder(base, key))
+                    shown[key].hint(placeholder(base, key))
                 else:
                     await form.mount(self._make(header_field(int(key.removeprefix(HEADER)))))
             for key in shown.keys() - self._draft.texts.keys():

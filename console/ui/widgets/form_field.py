@@ -13,6 +13,9 @@ from console.ui import format as fmt
 from console.ui.widgets.safe_input import SafeInput
 
 LABEL_WIDTH = 20
+PAGE = 8
+"""Fields that PgUp and PgDn pass over."""
+
 MOST_LINES = 3
 """Of what is said under a field."""
 
@@ -33,6 +36,9 @@ class FormField(SafeInput):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,enter", "app.focus_next", "Next field", show=False, id="form.next"),
         Binding("up", "app.focus_previous", "Field before", show=False, id="form.before"),
+        # Here and not at the screen, since what scrolls in between has these keys too.
+        Binding("pagedown", f"screen.move({PAGE})", "Fields further down", show=False, id="form.page-down"),
+        Binding("pageup", f"screen.move(-{PAGE})", "Fields further up", show=False, id="form.page-up"),
     ]
 
     def __init__(self, key: str, label: str, value: str, *, placeholder: str, masked: bool = False) -> None:
@@ -41,6 +47,7 @@ class FormField(SafeInput):
         self._message, self._meaning = "", "note"
         self._lines: list[str] = []
         self.cursor_blink = False
+        self._hint = placeholder
 
     def say(self, message: str, meaning: Meaning = "note") -> None:
         """Say this under the field; empty takes it away."""
@@ -49,6 +56,15 @@ class FormField(SafeInput):
         self._message, self._meaning = message, meaning
         self._fit()
         self.refresh(layout=True)
+
+    def hint(self, placeholder: str) -> None:
+        """Say this where nothing is typed."""
+        self._hint = placeholder
+        self._fit_hint()
+
+    def _fit_hint(self) -> None:
+        # Cut here: what is too long would be wrapped, and its second line is not shown.
+        self.placeholder = fmt.one_line(self._hint, max(1, self.size.width - 1))
 
     @property
     def message(self) -> str:
@@ -60,6 +76,7 @@ class FormField(SafeInput):
 
     def _fit(self) -> None:
         """Take as many lines as the message needs at this width."""
+        self._fit_hint()
         room = max(10, self.size.width + self.gutter.width - LABEL_WIDTH - 3)
         sign = SIGNS[self._meaning]  # type: ignore[index]  # set by `say` alone
         text = fmt.one_line(self._message, 600)
