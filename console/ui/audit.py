@@ -6,6 +6,7 @@ from dataclasses import replace
 from console.domain.ids import OperationId, format_number
 from console.domain.operation import Operation, OperationKind
 from console.store import Store
+from console.ui.audit_details import Details, change_lines, detail_lines
 from console.ui.format import ABSENT, date_time, duration, exact
 from console.ui.widgets.reading_view import Line
 from console.ui.widgets.vocabulary import Cell
@@ -34,6 +35,8 @@ _WHAT: dict[OperationKind, str] = {
     OperationKind.DELIVERY_CANCEL: "cancel",
     OperationKind.DELIVERY_SKIP: "skip",
     OperationKind.DELIVERY_UNDO: "undo",
+    OperationKind.UNDO: "undo",
+    OperationKind.EVENT_RESEND: "resend",
     OperationKind.RETENTION_EDIT: "retention",
     OperationKind.RETENTION_RUN: "clean up",
     OperationKind.ALERT_ADD: "add alert",
@@ -67,21 +70,23 @@ def _progress_words(operation: Operation) -> str:
 
 
 def matches(operation: Operation, text: str) -> bool:
-    """Whether every word of a filter occurs in what a row says."""
-    said = " ".join(
-        part
-        for part in (
-            format_number("op", operation.id),
-            operation.kind,
-            what_words(operation),
-            operation.actor,
-            operation.target,
-            operation.reason,
-            operation.result,
-        )
-        if part
-    ).casefold()
-    return all(word in said for word in text.casefold().split())
+    """Whether every word of a filter occurs in what a row says; `who:`, `kind:`, `endpoint:`, `why:` and `result:` look
+    in that part alone."""
+    id_ = format_number("op", operation.id)
+    parts = {
+        "who": operation.actor,
+        "kind": f"{operation.kind} {what_words(operation)}",
+        "endpoint": operation.target,
+        "why": operation.reason or "",
+        "result": operation.result or "",
+    }
+    parts = {name: said.casefold() for name, said in parts.items()}
+    everything = " ".join((id_, *parts.values()))
+    for word in text.casefold().split():
+        name, colon, value = word.partition(":")
+        if (value not in parts[name]) if colon and name in parts else (word not in everything):
+            return False
+    return True
 
 
 def as_then(operations: Iterable[Operation], at_ms: int) -> list[Operation]:
@@ -95,8 +100,8 @@ def as_then(operations: Iterable[Operation], at_ms: int) -> list[Operation]:
     ]
 
 
-def operation_lines(operation: Operation) -> list[Line]:
-    """The whole row, to read."""
+def operation_lines(operation: Operation, more: Details | None = None) -> list[Line]:
+    """The whole row, to read; `more`: what was looked up beside it."""
     ended = operation.finished_at_ms
     result, meaning = result_cell(operation)
     took = f"  ({duration(ended - operation.started_at_ms)})" if ended is not None else ""
@@ -111,7 +116,11 @@ def operation_lines(operation: Operation) -> list[Line]:
         ("done", exact(operation.done), _pace_cell(operation)),
     )
     lines = [Line(spans=((f"{name:<8}", "muted"), (value, "normal"), more), hang=8) for name, value, more in facts]
-    return [*lines, Line(spans=((f"{'result':<8}", "muted"), (result, meaning)), hang=8)]
+    lines.append(Line(spans=((f"{'result':<8}", "muted"), (result, meaning)), hang=8))
+    lines += change_lines(operation.change)
+    if more is not None:
+        lines += detail_lines(more)
+    return lines
 
 
 def _pace_cell(operation: Operation) -> Cell:

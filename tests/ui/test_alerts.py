@@ -15,7 +15,7 @@ from console.ui.app import ConsoleApp
 from console.ui.screens import alerts
 from console.ui.screens.alerts import AlertsScreen
 from console.ui.screens.failures import FailuresScreen
-from console.ui.widgets.confirm import PromptScreen
+from console.ui.widgets.confirm import FieldsScreen
 from tests.factories import add_endpoint
 from tests.ui.conftest import SIZES, MovableClock, screen_text, until
 from tests.ui.test_failures import fill
@@ -87,15 +87,15 @@ async def test_m_mutes_for_an_hour_and_unmutes(store: Store, clock: MovableClock
         await pilot.press("m")
         await until(
             pilot,
-            lambda: isinstance(app.screen, PromptScreen) and f"alerts mute {rate.id} --for 1h" in screen_text(app),
+            lambda: isinstance(app.screen, FieldsScreen) and f"alerts mute {rate.id} --for 1h" in screen_text(app),
         )
-        await pilot.press("enter")
+        await pilot.press("tab", *"known", "enter")
         await until(pilot, lambda: "‖ muted 1h" in screen_text(app))
         assert "none firing" in screen_text(app)
         left_ms = (store.alert_rule(rate.id).muted_until_ms or 0) - clock.now_ms()
         assert 3_500_000 < left_ms <= 3_600_000
         act = store.operations(limit=1)[0]
-        assert (act.kind, act.actor) == (OperationKind.ALERT_MUTE, "ada@test")
+        assert (act.kind, act.actor, act.reason) == (OperationKind.ALERT_MUTE, "ada@test", "known")
         await pilot.press("m")  # nothing is asked
         await until(pilot, lambda: "▲ firing" in screen_text(app))
         assert store.alert_rule(rate.id).muted_until_ms is None
@@ -110,13 +110,13 @@ async def test_a_time_that_is_none_is_said_and_asked_again(
     async with app.run_test(size=(80, 24)) as pilot:
         await opened(pilot, app)
         await pilot.press("m")
-        await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+        await until(pilot, lambda: isinstance(app.screen, FieldsScreen))
         for text, answer in (
             ("soon", "write it as 250ms, 5s"),
             ("0s", "1s to 30d are allowed"),
             ("1000d", "1s to 30d"),
         ):
-            app.screen.query_one(Input).value = text
+            app.screen.query_one("#field-0", Input).value = text
             await pilot.press("enter")
             await until(pilot, lambda answer=answer: answer in screen_text(app))  # type: ignore[misc]  # loop
         assert store.alert_rule(rate.id).muted_until_ms is None

@@ -162,9 +162,8 @@ async def test_one_goes_first_and_the_rest_when_it_was_taken(many: Scene, asking
         done = [make_completed(c, delivered(), now_ms=many.clock.now_ms(), exchange=answer) for c in claimed]
         many.store.complete(done, epoch=many.epoch)
         await until(pilot, lambda: "✓ delivered · HTTP 200" in seen_on(app))
-        assert "│ second line" in seen_on(app)
+        await until(pilot, lambda: "│ second line" in seen_on(app) and f"{total - 1} are left." in seen_on(app))
         assert "\x1b" not in seen_on(app)
-        assert f"{total - 1} are left." in seen_on(app)
         await pilot.press("y")
         await until(pilot, lambda: isinstance(app.screen, ProgressScreen) or answers == [True])
         assert many.store.operations(limit=1)[0].total == total - 1

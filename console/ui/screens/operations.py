@@ -11,16 +11,17 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from console.domain.errors import ConsoleError
+from console.domain.errors import ConsoleError, ReadInterruptedError
 from console.domain.ids import OperationId, format_number
 from console.domain.operation import Operation
 from console.domain.status import EngineStatus
 from console.ui.audit import PAGE, Audit, as_then, matches, operation_lines, read_newer, result_cell, what_words
-from console.ui.format import ABSENT, date_time, exact, one_line
+from console.ui.audit_details import Details, read_details
+from console.ui.format import ABSENT, clock_time, date_time, exact, one_line
 from console.ui.messages import MomentChanged
 from console.ui.session import Session
 from console.ui.status import crumbs_below, past_ms, past_words, status_line
-from console.ui.steering import session_of
+from console.ui.steering import complain, session_of
 from console.ui.widgets.columns import Column
 from console.ui.widgets.facts import FactsScreen
 from console.ui.widgets.header import StatusHeader
@@ -37,6 +38,8 @@ NONE_YET = (
     "What is paused, retried, edited or sent by hand, here or in a shell,\n"
     "is listed with who did it, when, and what came of it."
 )
+MOST_WATCHERS = 3
+
 _AHEAD = 50
 """Rows below the screen that are loaded before they are wanted."""
 
@@ -79,6 +82,7 @@ class OperationsScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield StatusHeader()
         yield Static(id="title")
+        yield Static(id="watchers")
         yield LineTable(
             _COLUMNS,
             source=self._source,
@@ -86,7 +90,9 @@ class OperationsScreen(Screen[None]):
             render_cell=operation_cell,
             empty="Reading…",
         )
-        yield SafeInput(placeholder="words that a row must have: name, reason, who…", id="filter")
+        yield SafeInput(
+            placeholder="words of a row, or who:ada kind:pause endpoint:crm why:deploy result:…", id="filter"
+        )
         yield KeyBar()
 
     def on_mount(self) -> None:
@@ -202,6 +208,20 @@ class OperationsScreen(Screen[None]):
         if trouble is not None:
             parts.append(Content.styled(f"  ✗ {one_line(trouble, 200)}", "$text-error"))
         self.query_one("#title", Static).update(Content("").join(parts))
+        self._say_watchers()
+
+    def _say_watchers(self) -> None:
+        """Who else has a console open here, and what they look at."""
+        others = self.session.others
+        shown = [
+            f"{one_line(one.actor, 60)} · {one_line(one.place, 40)} · since {clock_time(one.since_ms)[:5]}"
+            for one in others[:MOST_WATCHERS]
+        ]
+        if len(others) > MOST_WATCHERS:
+            shown.append(f"and {len(others) - MOST_WATCHERS} more")
+        line = self.query_one("#watchers", Static)
+        line.display = bool(others)
+        line.update(Content("also watching  " + "   ".join(shown)))
 
     # Keys
 
@@ -258,7 +278,18 @@ class OperationsScreen(Screen[None]):
 
     def on_line_table_chosen(self, event: LineTable.Chosen) -> None:
         event.stop()
-        self.app.push_screen(OperationScreen(event.row))
+        self._open(event.row)
+
+    @work(exclusive=True, group="details", exit_on_error=False)
+    async def _open(self, operation: Operation) -> None:
+        try:
+            details = await self.session.read(lambda store: read_details(store, operation), group="details")
+        except ReadInterruptedError:
+            return
+        except ConsoleError as error:
+            complain(self.app, error)
+            return
+        await self.app.push_screen(OperationScreen(operation, details))
 
 
 class OperationScreen(FactsScreen[None]):
@@ -266,8 +297,8 @@ class OperationScreen(FactsScreen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "close", "Close", show=False, id="operation.close")]
 
-    def __init__(self, operation: Operation) -> None:
-        super().__init__(f"Operation {format_number('op', operation.id)}", operation_lines(operation))
+    def __init__(self, operation: Operation, details: Details | None = None) -> None:
+        super().__init__(f"Operation {format_number('op', operation.id)}", operation_lines(operation, details))
 
 
 class _Source(ListSource[Operation]):

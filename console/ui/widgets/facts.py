@@ -16,6 +16,9 @@ from console.ui.widgets.reading_view import Line, ReadingView
 
 T = TypeVar("T")
 
+FRAME = 8
+"""Lines of the window that are not text."""
+
 
 class FactsScreen(ModalScreen[T]):
     """Lines to read, as high as they need and the screen allows. Esc closes it, with None."""
@@ -44,7 +47,7 @@ class FactsScreen(ModalScreen[T]):
     def _fit(self) -> None:
         """As high as the text, as far as the screen has room for it and its frame."""
         view = self.query_one(ReadingView)
-        view.styles.height = max(1, min(view.line_count, self.size.height - 10))
+        view.styles.height = max(1, min(view.line_count, self.size.height * 9 // 10 - FRAME))
 
     def action_close(self) -> None:
         self.dismiss()
