@@ -71,6 +71,8 @@ def complete(text: str, cursor: int, vocabulary: Vocabulary) -> list[Completion]
     place = _place(text, cursor)
     typed = text[place.value : cursor].removeprefix('"')
     end = _end(text, cursor, place)
+    if place.key and place.key not in vocabulary.keys:
+        return []
     if place.key:
         offered = _matching(typed, _values(place.key, vocabulary))
         return [Completion(quoted(word), place.value, end, hint) for word, hint in offered if word != typed]

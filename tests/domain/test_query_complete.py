@@ -53,6 +53,7 @@ def test_where_nothing_can_be_said(text: str) -> None:
 def test_a_list_that_has_no_such_key_is_not_offered_it() -> None:
     assert offered("c|", Vocabulary(keys=("type", "since"))) == []
     assert offered("|", Vocabulary(keys=("type", "since"))) == ["type:", "since:"]
+    assert offered("cause:d|", Vocabulary(keys=("type", "since"))) == []
 
 
 PIECES = st.sampled_from(["crm", "cause:", "d", ",", " ", '"', "\\", "-", "@", "type:inv", ":", "o"])
