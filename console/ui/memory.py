@@ -41,6 +41,7 @@ class Memory:
         self._said = False
         if file is not None:
             self._kept, self._trouble = file.read()
+            app.session.masked = self.look.masked
         same_settings = self._kept.theme_over == settings_theme
         self.theme = self._kept.theme if same_settings and not theme_given else None
         """The theme to begin with; None: as without a memory."""
@@ -133,6 +134,6 @@ class Memory:
             window=app.window.label,
             endpoint=app.focus_on,
             screen=above[0] if above else None,
-            masked=self.look.masked,
+            masked=app.session.masked,
         )
         return home.as_left(look)

@@ -35,8 +35,8 @@ class Look:
     """The endpoints' column, and whether descending."""
     zoom: str | None = None
     """The pane that had the whole screen."""
-    masked: bool | None = None
-    """Whether payloads were masked; None: that was never chosen."""
+    masked: bool = False
+    """Whether payloads were hidden."""
     screen: str | None = None
     """The one that was open above home."""
     at_ms: int = 0

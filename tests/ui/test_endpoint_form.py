@@ -10,6 +10,8 @@ from textual.pilot import Pilot
 from console.domain.endpoint import Endpoint, EndpointSpec
 from console.domain.operation import OperationKind
 from console.domain.policy import BUILT_IN
+from console.domain.sealing import KEY_BYTES, Keyring, encode_key, is_sealed
+from console.domain.secret_parts import opened_endpoint
 from console.store import Store
 from console.ui import endpoint_acts as acts
 from console.ui.app import ConsoleApp
@@ -283,3 +285,31 @@ async def test_a_name_from_outside_never_reaches_the_terminal_raw(
         await until(pilot, lambda: isinstance(app.screen, EndpointForm) and app.screen.query(FormField))
         await until(pilot, lambda: "[red]x[/]" in screen_text(app))
         assert "endpoints edit 'aa[bold]'" in screen_text(app)
+
+
+async def test_with_a_key_at_hand_what_is_kept_is_sealed_and_an_edit_leaves_it_sealed(
+    store: Store, clock: MovableClock, make_console: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(store, clock)
+    key = encode_key(b"k" * KEY_BYTES)
+    monkeypatch.setenv("WEBHOOK_CONSOLE_KEY", key)
+    session = make_console().session
+    base = await session.read(lambda reading: acts.read_base(reading, None))
+    begun = start(base)
+    texts = {**begun.texts, "url": "https://a.example.com", "name": "aaa", "bearer": "canary"}
+    saved = await acts.save_new(session, read(replace(begun, texts=texts)))
+    assert saved.made is not None
+    kept = store.find_endpoint("aaa")
+    assert is_sealed(kept.secrets[0].text)
+    assert is_sealed(kept.policy.authorization or "")
+
+    monkeypatch.delenv("WEBHOOK_CONSOLE_KEY")
+    base = await session.read(lambda reading: acts.read_base(reading, kept.id))
+    begun = start(base)
+    assert "sealed:" not in " ".join(begun.texts.values())
+    await acts.save_edit(session, kept.id, base, read(replace(begun, texts={**begun.texts, "timeout_s": "3s"})))
+    edited = store.find_endpoint("aaa")
+    assert edited.policy.timeout_s == 3.0
+    assert edited.secrets == kept.secrets
+    opened = opened_endpoint(edited, Keyring.parse(key, "the test"))
+    assert (opened.secrets[0].text, opened.policy.authorization) == (saved.made, "Bearer canary")

@@ -132,7 +132,8 @@ async def test_a_console_begins_as_it_was_left(
         await until(pilot, lambda: app.focus_on is not None)
         await pilot.press("z", "a")
         await until(pilot, lambda: isinstance(app.screen, OperationsScreen))
-        focus, sort = app.focus_on, None
+        app.session.masked = True
+        focus = app.focus_on
         home = next(screen for screen in app.screen_stack if isinstance(screen, HomeScreen))
         sort = home.query_one("#endpoints").sort  # type: ignore[attr-defined]  # EndpointTable
         app.exit()
@@ -143,6 +144,7 @@ async def test_a_console_begins_as_it_was_left(
     async with again.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: isinstance(again.screen, OperationsScreen), "the screen that was open")
         assert again.focus_on == focus
+        assert again.session.masked
         await pilot.press("q")
         await until(pilot, lambda: isinstance(again.screen, HomeScreen))
         assert tables(again)[0].sort == sort

@@ -25,7 +25,6 @@ from console.ui.state import Look
 from console.ui.widgets import attempt_tail, endpoint_table
 from console.ui.widgets.attempt_tail import AttemptTail, Folded
 from console.ui.widgets.endpoint_table import EndpointRow, EndpointTable, make_row, sorted_rows
-from console.ui.widgets.guide import Guide
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.text_line import TextLine
 
@@ -186,16 +185,20 @@ class HomeScreen(LiveScreen):
         """Say what to do first while there is no endpoint, in place of two empty tables."""
         snapshot = self.console.snapshot
         nothing = snapshot is not None and not snapshot.endpoints
-        if nothing is not self.has_class("-first-run"):
+        changed = nothing is not self.has_class("-first-run")
+        if changed:
             self.set_class(nothing, "-first-run")
             self._endpoints.disabled = self._tail.disabled = nothing  # nor can they be reached
-            if nothing:
+        if nothing:
+            from console.ui.widgets.guide import Guide
+
+            if changed:
                 self.mount(Guide("Nothing is set up yet", id="guide"), after="#tail")
-            else:
-                self.query(Guide).remove()
-                self._endpoints.focus()
-        for guide in self.query(Guide):
-            guide.show(guidance.no_endpoints(self._standing))
+            for guide in self.query(Guide):
+                guide.show(guidance.no_endpoints(self._standing))
+        elif changed:
+            self.query("#guide").remove()
+            self._endpoints.focus()
 
     def _show_endpoints(self) -> None:
         snapshot = self.console.snapshot
