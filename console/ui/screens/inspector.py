@@ -28,7 +28,7 @@ from console.ui.payload_pane import PayloadPane
 from console.ui.raw_lines import raw_lines
 from console.ui.session import Session
 from console.ui.status import crumbs_below, status_line
-from console.ui.steering import complain, retry_deliveries, say, session_of
+from console.ui.steering import complain, retry_deliveries, say, session_of, skip_head
 from console.ui.widgets.attempt_list import AttemptList
 from console.ui.widgets.header import StatusHeader
 from console.ui.widgets.key_bar import KeyBar
@@ -63,6 +63,8 @@ class InspectorScreen(Screen[None]):
         Binding("y", "copy_id", "Id", id="inspector.copy-id", tooltip="Copy the event's id"),
         Binding("Y", "copy_curl", "curl", id="inspector.copy-curl", tooltip="Copy as curl"),
         Binding("w", "save", "Save", id="inspector.save", tooltip="Save the payload or response to a file"),
+        Binding("E", "send_copy", "Resend", id="inspector.resend", tooltip="Send again, edited or to another URL"),
+        Binding("X", "skip", "Skip the head of its line", show=False, id="inspector.skip"),
         Binding("left_square_bracket", "step(-1)", "Previous attempt", show=False, id="inspector.previous"),
         Binding("right_square_bracket", "step(1)", "Next attempt", show=False, id="inspector.next"),
         Binding("shift+tab", "pane(-1)", "Pane before", show=False, id="inspector.pane-before"),
@@ -295,12 +297,14 @@ class InspectorScreen(Screen[None]):
     # Actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action in ("retry", "pause"):
+        if action == "skip" and not (self._seen and self._seen.around.standing.in_line):
+            return False
+        if action in ("retry", "pause", "send_copy", "skip"):
             if self.session.read_only:
                 return False
             if self._seen is None:
                 return None
-            if action == "pause":
+            if action != "retry":
                 return True if self._seen.endpoint is not None else None
             return None if self._seen.delivery.state is DeliveryState.SENDING else True
         return super().check_action(action, parameters)
@@ -320,6 +324,29 @@ class InspectorScreen(Screen[None]):
             and self._seen.endpoint is not None
             and await pause_or_resume(self.app, self._seen.endpoint)
         ):
+            self._read_anew()
+
+    @work(exclusive=True, group="steering", exit_on_error=False)
+    async def action_send_copy(self) -> None:
+        """Send the event again as a new one, which is then shown."""
+        from console.ui.resending import send_copy
+
+        seen = self._seen
+        if seen is None:
+            return
+        if self.session.masked:
+            say(self.app, "values are hidden: m shows them, and then they can be edited", warn=True)
+            return
+        sent = await send_copy(self.app, seen.event.id, seen.delivery.endpoint_id)
+        if sent is not None:
+            await self.app.push_screen(InspectorScreen(sent))
+
+    @work(exclusive=True, group="steering", exit_on_error=False)
+    async def action_skip(self) -> None:
+        """Give up what stands first in the line of this delivery."""
+        seen = self._seen
+        if seen is not None and seen.endpoint is not None:
+            await skip_head(self.app, seen.endpoint, self.delivery_id)
             self._read_anew()
 
     def _read_anew(self) -> None:
