@@ -18,7 +18,9 @@ import pytest
 from console.domain.errors import ConsoleError
 from console.store import Store
 from console.ui import terminal
+from console.ui.slow_link import Link
 from console.ui.terminal import prepare_environment, require_terminal, wants_no_colour
+from tests.factories import NOW_MS, add_endpoint, attempt_all, failed, make_event, start_engine
 
 PROGRAM = """
 import sys
@@ -121,7 +123,7 @@ def test_a_signal_ends_it_with_status_0_and_the_terminal_restored(
     consoles: list[Console], store: Store, number: signal.Signals
 ) -> None:
     console = open_console(consoles, store)
-    console.read_until(b"Endpoints")
+    console.read_until(b"Home")
     console.process.send_signal(number)
     assert console.ended() == 0
     console.read_rest()
@@ -130,7 +132,7 @@ def test_a_signal_ends_it_with_status_0_and_the_terminal_restored(
 
 def test_q_ends_it_with_status_0(consoles: list[Console], store: Store) -> None:
     console = open_console(consoles, store)
-    console.read_until(b"endpoints add URL")
+    console.read_until(b"Home")
     os.write(console.master, b"q")
     console.read_until(b"\x1b[?1049l")
     assert console.ended() == 0
@@ -140,7 +142,7 @@ def test_q_ends_it_with_status_0(consoles: list[Console], store: Store) -> None:
 
 def test_a_hang_up_ends_it(consoles: list[Console], store: Store) -> None:
     console = open_console(consoles, store)
-    console.read_until(b"Endpoints")
+    console.read_until(b"Home")
     os.close(console.slave)
     os.close(console.master)
     console.master = console.slave = -1
@@ -194,3 +196,84 @@ def test_over_ssh_there_are_fewer_frames_and_no_animation() -> None:
 def test_no_color_counts_with_any_value() -> None:
     assert wants_no_colour({"NO_COLOR": ""})
     assert not wants_no_colour({})
+
+
+def busy_store(store: Store) -> None:
+    """Enough in it that a frame does not fit into what the kernel keeps for a terminal."""
+    for number in range(30):
+        add_endpoint(store, name=f"endpoint-{number:02}")
+    epoch = start_engine(store)
+    store.accept([make_event() for _ in range(200)], NOW_MS)
+    attempt_all(store, epoch, failed(), now_ms=NOW_MS, limit=200)
+
+
+def pressed_until_said(console: Console, words: bytes, *, at_once: int, pause_s: float) -> None:
+    """Keep the screen changing, read so much at a time, until the words are shown."""
+    deadline = time.monotonic() + 60
+    while words not in console.shown:
+        assert time.monotonic() < deadline, console.shown[-2000:]
+        os.write(console.master, b"z")  # paints all of it anew
+        if select.select([console.master], [], [], pause_s)[0]:
+            console.shown += os.read(console.master, at_once)
+        select.select([], [], [], pause_s)
+
+
+def test_a_terminal_that_takes_2_kb_a_second_is_painted_less_often_and_says_so(
+    consoles: list[Console], store: Store
+) -> None:
+    busy_store(store)
+    console = open_console(consoles, store)
+    console.read_until(b"endpoint-03")
+    pressed_until_said(console, "▼ slow link".encode(), at_once=200, pause_s=0.1)
+    console.shown = b""
+    console.read_until("● data live".encode())  # read as fast as it comes, it is painted as before
+    os.write(console.master, b"q")
+    console.read_until(b"\x1b[?1049l")
+    assert console.ended() == 0
+
+
+def test_a_terminal_that_stops_for_a_while_is_painted_when_it_goes_on_and_the_keys_of_meanwhile_count(
+    consoles: list[Console], store: Store
+) -> None:
+    busy_store(store)
+    console = open_console(consoles, store)
+    console.read_until(b"endpoint-03")
+    for _ in range(100):  # each paints all of it anew: far more than the kernel keeps, and than a queue of 30 frames
+        os.write(console.master, b"z")
+        select.select([], [], [], 0.05)
+    select.select([], [], [], 5)
+    os.write(console.master, b"?")
+    console.read_until(b"Keys")
+    os.write(console.master, b"\x1b")
+    console.shown = b""
+    console.read_until(b"endpoint-03")
+    os.write(console.master, b"q")
+    console.read_until(b"\x1b[?1049l")
+    assert console.ended() == 0
+    console.read_rest()
+    console.assert_restored()
+
+
+def test_a_link_is_slow_while_its_writes_are_and_not_for_long_after() -> None:
+    now = [0.0]
+    link = Link(lambda: now[0])
+    link.queued()
+    now[0] += 0.01
+    assert link.written() == pytest.approx(0.01)
+    assert (link.words, link.pause_s, link.is_behind) == ("", 0.0, False)
+    link.queued()
+    link.queued()
+    now[0] += 0.25
+    assert link.is_behind
+    assert link.written() is None
+    assert link.written() == pytest.approx(0.25)
+    assert (link.words, link.pause_s) == ("▼ slow link, 2/s", pytest.approx(0.25))
+    link.queued()
+    now[0] += 8
+    assert link.words == "▼ slow link, every 9s", "while it waits"
+    link.written()
+    link.queued()
+    link.written()
+    assert link.words
+    now[0] += 4
+    assert link.words == ""
