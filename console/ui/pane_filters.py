@@ -98,8 +98,9 @@ class PaneFilters:
         return lambda store: _said_in(store, said, min(asked), max(asked))
 
     def learn(self, said: set[AttemptId]) -> None:
-        """The answer."""
-        self._said |= said
+        """The answer: in these they are."""
+        if self._tail is not None and self._tail.texts:
+            self._said |= said
 
 
 def _said_in(store: Store, where: AttemptFilter, first: AttemptId, last: AttemptId) -> set[AttemptId]:

@@ -1,5 +1,6 @@
 """Pages of the tail, read from the store: older attempts, newer ones, the first, the newest, and what a count holds."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -30,8 +31,17 @@ class _Span:
     after: AttemptId | None = None
 
 
-async def bring_page(session: Session, tail: AttemptTail, kind: PageKind, where: AttemptFilter) -> None:
+async def bring_page(
+    session: Session,
+    tail: AttemptTail,
+    kind: PageKind,
+    where: AttemptFilter,
+    learn: Callable[[set[AttemptId]], object],
+) -> None:
     """Read the page that a tail asked for, and hand it over; nothing when another has taken its place.
+
+    Args:
+        learn: told which attempts match all that was asked for, before they are handed over.
 
     Raises StoreError.
     """
@@ -49,6 +59,7 @@ async def bring_page(session: Session, tail: AttemptTail, kind: PageKind, where:
     except ConsoleError:
         tail.page_failed(kind)
         raise
+    learn({row.id for row in rows})
     tail.page_came(kind, rows, reached=reached, done=done)
 
 

@@ -57,7 +57,7 @@ async def test_both_panes_share_what_was_typed_and_what_is_saved(
         await until(pilot, lambda: "under which name" in screen_text(app))
         await pilot.press(*"mine", "enter")
         await until(pilot, lambda: "@mine is saved" in screen_text(app))
-        assert {row.endpoint_name for row in tail.model.known} > {"crm"}
+        await until(pilot, lambda: len(tail.model.rows) == 3)
 
     saved = SavedFilters(os.environ)
     assert saved.read() == {"mine": "crm"}

@@ -491,7 +491,7 @@ class HomeScreen(LiveScreen):
             if isinstance(what, Folded):
                 await bring_fold(self.console.session, self._tail, what, where)
             else:
-                await bring_page(self.console.session, self._tail, what, where)
+                await bring_page(self.console.session, self._tail, what, where, self._questions.learn)
         except ConsoleError as error:
             self.console.complain(error)
 
