@@ -88,7 +88,7 @@ class ConsoleApp(App[int]):
         Binding("question_mark,f1", "help", "Help", id="app.help"),
         Binding("a", "open_operations", "Audit log", show=False, id="app.operations"),
         Binding("A", "open_alerts", "Alerts", show=False, id="app.alerts"),
-        Binding("F", "open_groups", "Failures", show=False, id="app.failures"),
+        Binding("F", "app.open_groups", "Failures", show=False, id="app.failures"),
         Binding("C", "open_charts", "Charts", show=False, id="app.charts"),
         Binding("V", "open_signature", "Signature debugger", show=False, id="app.signature"),
         Binding("u", "undo_last", "Undo my last action", show=False, id="app.undo"),
