@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from console.cli.invocation import Invocation
+from console.cli.opening import open_console
 from console.store import open_store
 from console.ui.session import Session
 from tests.cli.support import CommandLine
@@ -15,10 +17,12 @@ class Shown:
 
     def __init__(self) -> None:
         self.calls: list[tuple[Path, bool, str | None, str | None, bool]] = []
+        self.states: list[object] = []
 
     def __call__(
-        self, session: Session, *, theme: str | None, notice: str | None, started_engine: bool, **_: object
+        self, session: Session, *, theme: str | None, notice: str | None, started_engine: bool, **more: object
     ) -> int:
+        self.states.append(more.get("state"))
         self.calls.append((session.path, session.read_only, theme, notice, started_engine))
         return 0
 
@@ -61,3 +65,19 @@ def test_an_engine_that_does_not_start_is_said_in_the_console(console: CommandLi
     assert shown.calls[0][3] is not None
     assert shown.calls[0][3].startswith("no engine: ")
     assert shown.calls[0][4] is False
+
+
+def test_what_is_remembered_is_left_alone_when_it_is_not_wanted(
+    console: CommandLine, shown: Shown, tmp_path: Path
+) -> None:
+    assert console("--no-engine").code == 0
+    assert console("--no-engine", "--no-state").code == 0
+    folder = tmp_path / "config" / "webhook-console"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text("state = false\n")
+    environ = {"WEBHOOK_CONSOLE_STORE": str(console.store_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    assert open_console(Invocation(environ=environ), theme=None, read_only=False, no_engine=True) == 0
+    assert [state is not None for state in shown.states] == [True, False, False]
+    wrong = console("--no-state", "status")
+    assert wrong.code == 2
+    assert "--no-state belongs to the console" in wrong.err
