@@ -6,14 +6,14 @@ process that began it.
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 
 from console.domain.clock import Clock
 from console.domain.errors import InvalidInputError
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import DeliveryId, EndpointId, OperationId, format_number
 from console.domain.operation import Operation, OperationKind
+from console.domain.query_format import format_query
 from console.store.protocol import Store
 
 CHUNK = 500
@@ -218,25 +218,10 @@ def _engine_alive(store: Store, clock: Clock) -> bool:
 
 
 def describe(where: DeliveryFilter, names: Mapping[EndpointId, str]) -> str:
-    """A filter in words, as the audit log keeps it. `names`: of endpoints; one that is not in it is shown by its id."""
-    parts = [
-        ("", _ids_in_words(where.ids)),
-        ("state:", ",".join(where.states)),
-        ("endpoint:", ",".join(names.get(id_, id_) for id_ in where.endpoints)),
-        ("event:", where.event_id),
-        ("type:", where.type_pattern),
-        ("cause:", ",".join(where.causes)),
-        ("since:", _time_in_words(where.since_ms)),
-        ("until:", _time_in_words(where.until_ms)),
-        ("", "troubled" if where.troubled else ""),
-    ]
-    return " ".join(f"{label}{value}" for label, value in parts if value not in (None, "")) or "all"
-
-
-def _time_in_words(at_ms: int | None) -> str:
-    if at_ms is None:
-        return ""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    """A filter as the audit log keeps it: a line of the filter language, but for ids when they are many. `names`: of
+    endpoints; one that is not in it is shown by its id."""
+    parts = (_ids_in_words(where.ids), format_query(replace(where, ids=()), names))
+    return " ".join(part for part in parts if part) or "all"
 
 
 def _ids_in_words(ids: tuple[DeliveryId, ...]) -> str:

@@ -78,7 +78,7 @@ def test_a_bulk_retry_moves_everything_in_chunks_and_says_so(store: Store, monke
     told: list[int] = []
     done = deliveries.retry(store, where, actor=WHO, clock=ManualClock(NOW_MS + 5), progress=told.append)
     assert (done, told) == (25, [10, 20, 25])
-    assert last(store) == (OperationKind.DELIVERY_RETRY, WHO, "state:failed endpoint:crm", None, "25 deliveries")
+    assert last(store) == (OperationKind.DELIVERY_RETRY, WHO, "endpoint:crm state:failed", None, "25 deliveries")
     rows = store.deliveries(DeliveryFilter(), limit=100)
     assert {(row.state, row.manual, row.next_attempt_at_ms) for row in rows} == {
         (DeliveryState.PENDING, True, NOW_MS + 5)
@@ -112,8 +112,8 @@ def test_a_filter_in_words() -> None:
         troubled=True,
     )
     assert deliveries.describe(where, {EndpointId("ep_1"): "crm"}) == (
-        "dlv_000001,dlv_000002,dlv_000003,dlv_000004,dlv_000005 and 2 more endpoint:crm,ep_gone type:invoice.* "
-        "cause:reset,dns since:2023-11-14T22:13:20Z troubled"
+        "dlv_000001,dlv_000002,dlv_000003,dlv_000004,dlv_000005 and 2 more endpoint:crm,ep_gone state:troubled "
+        "cause:reset,dns type:invoice.* since:2023-11-14T22:13:20Z"
     )
 
 
