@@ -45,7 +45,7 @@ def forecast_line(seen: Forecast) -> str:
     elif seen.resumed_s is not None:
         words = f"drained {_span(seen.resumed_s)} after it is active again"
     else:
-        words = f"no forecast: {seen.why}"
+        words = seen.why
     many = f"{exact(seen.due_soon)}{'+' if seen.due_is_more else ''}"
     words += f" · {many} due in {_span(SOON_S)} if it recovers now"
     if seen.allowed_soon is not None and seen.allowed_soon < seen.due_soon:

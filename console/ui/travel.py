@@ -193,8 +193,8 @@ def _clock(moment_ms: int, real_ms: int) -> str:
 
 
 def landing_ms(burst: Burst) -> int:
-    """What is shown of a burst: the end of its first minute, so that its first failures are the end of the tail."""
-    return (burst.start_s + MINUTE) * 1000
+    """What is shown of a burst: the last second of its first minute, so that the tail ends with its first failures."""
+    return (burst.start_s + MINUTE - 1) * 1000
 
 
 def find_burst(
@@ -206,7 +206,7 @@ def find_burst(
         direction: -1 or 1.
         end_ms: there is nothing after it.
     """
-    at_s = at_ms // 1000 - MINUTE  # the beginning of a burst whose landing this is
+    at_s = at_ms // 1000 - MINUTE + 1  # the beginning of a burst whose landing this is
     last_s = end_ms // 1000 + 1
     for piece in range(SEARCHED_S // _PIECE_S):
         since_s, until_s = (
