@@ -22,7 +22,10 @@ from console.ui.screens.help import HelpScreen
 from console.ui.screens.home import HomeScreen
 from console.ui.screens.inspector import InspectorScreen
 from console.ui.screens.operations import OperationScreen, OperationsScreen
+from console.ui.screens.reading import WhyScreen
+from console.ui.screens.related import RelatedScreen
 from console.ui.screens.secret import RotateScreen
+from console.ui.screens.signature import SignatureScreen
 from console.ui.widgets.confirm import ConfirmScreen, PromptScreen
 from console.ui.widgets.filter_bar import FilterBar
 from tests.factories import add_endpoint, claim_all, delivered, failed, make_completed, make_event, make_exchange, retry
@@ -59,6 +62,10 @@ PLACES: dict[str, Place] = {
     "inspector-exchange": Place(kind=InspectorScreen, keys=("F", "b", "enter", "tab")),
     "inspector-payload": Place(kind=InspectorScreen, keys=("F", "b", "enter", "tab", "tab")),
     "inspector-endpoints": Place(kind=InspectorScreen, keys=("F", "b", "enter", "tab", "tab", "tab")),
+    "inspector-raw": Place(kind=InspectorScreen, keys=("F", "b", "enter", "v")),
+    "inspector-why": Place(kind=WhyScreen, keys=("F", "b", "enter", "i")),
+    "inspector-others": Place(kind=RelatedScreen, keys=("F", "b", "enter", "o")),
+    "signature": Place(kind=SignatureScreen, keys=("F", "b", "enter", "V")),
     "audit": Place(kind=OperationsScreen, keys=("a",)),
     "audit-act": Place(kind=OperationScreen, keys=("a", "enter")),
     "alerts": Place(kind=AlertsScreen, keys=("A",)),
