@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from textual.command import CommandPalette
 from textual.pilot import Pilot
 
 from console.domain.endpoint import Endpoint, EndpointSpec
@@ -313,3 +314,28 @@ async def test_with_a_key_at_hand_what_is_kept_is_sealed_and_an_edit_leaves_it_s
     assert edited.secrets == kept.secrets
     opened = opened_endpoint(edited, Keyring.parse(key, "the test"))
     assert (opened.secrets[0].text, opened.policy.authorization) == (saved.made, "Bearer canary")
+
+
+async def test_the_palette_edits_removes_and_rotates_by_name(
+    store: Store, clock: MovableClock, make_console: Make
+) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await read_home(pilot, app)
+        for typed, there in (
+            ("remove endpoint crm", PromptScreen),
+            ("rotate the secret of crm", RotateScreen),
+            ("edit endpoint crm", EndpointForm),
+            ("edit the defaults", EndpointForm),
+        ):
+            await pilot.press("colon")
+            await until(pilot, lambda: isinstance(app.screen, CommandPalette))
+            await pilot.press(*(key if key != " " else "space" for key in typed))
+            words = typed.split()[-1]
+            await until(pilot, lambda words=words: screen_text(app).count(words) >= 2, typed)  # type: ignore[misc]  # loop
+            await pilot.press("enter")
+            await until(pilot, lambda there=there: isinstance(app.screen, there), typed)  # type: ignore[misc]  # loop
+            await pilot.pause()
+            await pilot.press("escape")
+            await until(pilot, lambda: isinstance(app.screen, HomeScreen))
