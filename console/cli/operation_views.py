@@ -73,7 +73,7 @@ def _change_facts(operation: Operation) -> list[tuple[str, Cell]]:
         return []
     before, after = change.before or {}, change.after or {}
     facts: list[tuple[str, Cell]] = [
-        (name, f"{value_words(before.get(name))} → {value_words(after.get(name))}")
+        (name, f"{value_words(before.get(name), name)} → {value_words(after.get(name), name)}")
         for name in {**before, **after}
         if before.get(name) != after.get(name)
     ]

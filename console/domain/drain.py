@@ -51,16 +51,20 @@ def estimate(
         since_s = max(0.0, (now_ms - endpoint.pace.since_ms) / 1000) if endpoint.pace else 0.0
         spent = speed.allowance(since_s)
         word = "its pace" if endpoint.pace else "rate limit"
-        known.append((speed.elapsed_s(spent + count) - since_s, f"{word} {speed.per_s:.4g}/s"))
+        known.append((speed.elapsed_s(spent + count) - since_s, f"{word} {_rate(speed.per_s)}"))
     if asked_per_s is not None:
-        known.append((count / asked_per_s, f"{asked_per_s:.4g}/s asked"))
+        known.append((count / asked_per_s, f"{_rate(asked_per_s)} asked"))
     can = capacity_per_s(endpoint, recent, recent_s)
     if can is not None:
-        known.append((count / can, f"now {can:.3g}/s"))
+        known.append((count / can, f"now {_rate(can)}"))
     if not known:
         return Estimate(seconds=None, by="no speed known yet")
     seconds, by = max(known)
     return Estimate(seconds=seconds, by=by)
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s:,.0f}/s" if per_s >= 10 else f"{per_s:.2g}/s"
 
 
 def capacity_per_s(endpoint: Endpoint, recent: Bucket | None, recent_s: float) -> float | None:

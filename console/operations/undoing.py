@@ -289,21 +289,25 @@ def _refuse_other(operation: Operation, now: Values, after: Values, hidden: tupl
 
 
 def _back_lines(before: Values, after: Values) -> list[str]:
-    return [f"{name}: {value_words(after.get(name))} → {value_words(value)}" for name, value in before.items()]
+    return [
+        f"{name}: {value_words(after.get(name), name)} → {value_words(value, name)}" for name, value in before.items()
+    ]
 
 
 def _hidden_lines(hidden: tuple[str, ...]) -> list[str]:
     return [f"{', '.join(hidden)}: stays as it is now, since what may hold a secret is not kept."] if hidden else []
 
 
-def value_words(value: object) -> str:
-    """A value of a change, short."""
+def value_words(value: object, name: str = "") -> str:
+    """A value of a change, short; `name`: of the part, which says what is a time."""
     if value is None:
         return "none"
+    if isinstance(value, int) and name.endswith("_ms"):
+        return _moment(value)
     if isinstance(value, list | tuple):
         return ",".join(str(item) for item in value) or "none"
     if isinstance(value, dict):
-        return " ".join(f"{name}={value_words(item)}" for name, item in value.items())
+        return " ".join(f"{part}={value_words(item, part)}" for part, item in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -53,9 +53,9 @@ def change_lines(change: Change | None) -> list[Line]:
             spans=(
                 ("        ", "normal"),
                 (f"{name}: ", "muted"),
-                (value_words(before.get(name)), "normal"),
+                (value_words(before.get(name), name), "normal"),
                 (" → ", "muted"),
-                (value_words(after.get(name)), "strong"),
+                (value_words(after.get(name), name), "strong"),
             ),
             hang=10,
         )

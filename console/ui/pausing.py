@@ -63,7 +63,7 @@ def paused_lines(endpoints: Sequence[Endpoint], reason: str, until: str, now_ms:
     flags = ["--until" if ":" in when else "--for", when.strip()] if at_ms is not None else []
     flags += _flags(pace_text) if pace is not None else []
     flags += ["--reason", reason] if reason else []
-    lines = [] if at_ms is None else ["", f"Resumed {countdown(now_ms, at_ms)}, {_moment(at_ms)}{pace_words(pace)}."]
+    lines = [] if at_ms is None else [f"Resumed {countdown(now_ms, at_ms)}, {_moment(at_ms)}{pace_words(pace)}."]
     return [*lines, *same_line(endpoints, "pause", *flags)]
 
 
@@ -178,7 +178,8 @@ def _say_result(app: App[Any], asked: Sequence[Endpoint], after: Sequence[tuple[
     if changed:
         one = changed[0]
         at_ms = one.resume_at_ms
-        later = "" if at_ms is None else f", and resumed {_moment(at_ms)}"
+        now_ms = session_of(app).clock.now_ms()
+        later = "" if at_ms is None else f", and resumes {countdown(now_ms, at_ms)}"
         say(app, f"{_named(changed)} {'is' if len(changed) == 1 else 'are'} {one.state}{pace_words(one.pace)}{later}")
     else:
         say(app, f"{_named(asked)} {'was' if len(asked) == 1 else 'were'} {after[0][0].state} already", warn=True)

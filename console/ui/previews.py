@@ -69,11 +69,11 @@ def skip_lines(head: Delivery, behind: Sequence[Delivery], now_ms: int) -> list[
     failed = f", {head.last_cause}" if head.last_cause else ""
     more = f"{BEHIND - 1}+" if len(behind) >= BEHIND else str(len(behind))
     return [
-        f"head  {format_number('dlv', head.id)} {head.event_type} {head.event_id}",
-        f"      {delivery_mark(head)[0]}{tried}{failed}, accepted {age(now_ms, head.created_at_ms)}",
+        f"{format_number('dlv', head.id)} {head.event_type} {head.event_id}",
+        f"{delivery_mark(head)[0]}{tried}{failed}, accepted {age(now_ms, head.created_at_ms)}",
         "",
         f"{more} wait behind it:" if behind else "Nothing waits behind it.",
-        *(f"      {format_number('dlv', d.id)} {d.event_type} {d.event_id}" for d in behind[:_FOLLOWING_SHOWN]),
+        *(f"{format_number('dlv', d.id)} {d.event_type} {d.event_id}" for d in behind[:_FOLLOWING_SHOWN]),
         "",
         "It is not sent any more, until somebody retries it; the next of its line goes on.",
         "",
@@ -86,7 +86,7 @@ def pause_lines(endpoints: Sequence[Endpoint], waiting: Mapping[EndpointId, Held
     lines = [f"{endpoint.name} · {exact(waiting[endpoint.id].count)} pending" for endpoint in endpoints]
     they = "them" if len(endpoints) > 1 else "it"
     words = f"Events still fan out to {they} and wait: nothing is dropped. Requests under way finish."
-    return [*lines, "", words]
+    return [*lines, words]
 
 
 def resume_lines(endpoints: Sequence[Endpoint], waiting: Mapping[EndpointId, Held], now_ms: int) -> list[str]:

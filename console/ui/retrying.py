@@ -168,7 +168,11 @@ def bar(done: int, total: int, width: int = _BAR) -> str:
 
 
 def left_words(operation: Operation, began: int, now_ms: int) -> str:
-    """How long it goes on, by how it went since it was looked at; `began`: how many were done then."""
+    """How long it goes on, by how it went since it was looked at; nothing before that can be told.
+
+    Args:
+        began: how many were done when it was first looked at.
+    """
     elapsed_ms = now_ms - operation.started_at_ms
     moved = operation.done - began
     if operation.rate_per_s is not None:
@@ -176,7 +180,7 @@ def left_words(operation: Operation, began: int, now_ms: int) -> str:
     elif moved > 0 and elapsed_ms > 0:
         per_ms = moved / elapsed_ms
     else:
-        return ABSENT
+        return ""
     return f"{duration(((operation.total or 0) - operation.done) / per_ms)} left"
 
 

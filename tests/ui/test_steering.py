@@ -222,7 +222,7 @@ async def test_no_stops_nothing(scene: Scene, asking: Asking) -> None:
 async def test_what_still_goes_on_cannot_be_undone(scene: Scene, asking: Asking) -> None:
     operation = begun(scene)
     async with asking(undo_operation, operation) as (app, pilot, answers):
-        await until(pilot, lambda: answers == [False])
+        await until(pilot, lambda: answers == [False] and app.said)
         assert len(app.said) == 1
         assert "still goes on: end it first" in app.said[0]
         assert [o.id for o in scene.store.open_operations()] == [operation.id]
@@ -235,7 +235,7 @@ async def test_what_is_no_bulk_operation_cannot_be_undone(scene: Scene, asking: 
     async with asking(undo_operation, scene.store.operation(number)) as (app, pilot, answers):
         await until(pilot, lambda: answers == [False] or isinstance(app.screen, ConfirmScreen))
         assert answers == [False], "not asked about what cannot be"
-        assert len(app.said) == 1
+        await until(pilot, lambda: app.said)
         assert "it was done before what it changed was kept" in app.said[0]
 
 
@@ -245,6 +245,6 @@ async def test_what_was_changed_since_cannot_be_undone(scene: Scene, asking: Ask
     undone = begin_bulk(scene.store, OperationKind.DELIVERY_UNDO, undoes=operation.id, now_ms=scene.clock.now_ms())
     scene.store.advance_operation(undone.id, limit=100, now_ms=scene.clock.now_ms())
     async with asking(undo_operation, operation) as (app, pilot, answers):
-        await until(pilot, lambda: answers == [False])
+        await until(pilot, lambda: answers == [False] and app.said)
         assert len(app.said) == 1
         assert "nothing of it is left to undo" in app.said[0]

@@ -113,9 +113,8 @@ class RetryScreen(ModalScreen[RetryAnswer]):
         self.query_one("#retry-rate").display = step is _Step.RATE
         self.query_one(".dialog--buttons").display = step in (_Step.ASK, _Step.RESULT)
         self.query_one("#canary").display = step is _Step.ASK
-        rest = "The rest" if step is _Step.RESULT else "All"
         self.query_one("#no", Button).label = Content("Stop here (n)" if step is _Step.RESULT else "No (n)")
-        self.query_one("#all", Button).label = Content(f"{rest} now (y)")
+        self.query_one("#all", Button).label = Content("The rest (y)" if step is _Step.RESULT else "All now (y)")
         self._hint(hint)
         self.refresh_bindings()
 
@@ -279,8 +278,8 @@ class ProgressScreen(ModalScreen[None]):
     def _say(self) -> None:
         operation, now_ms = self.operation, self.session.clock.now_ms()
         words = retrying.bar(operation.done, operation.total or 0)
-        if operation.is_open:
-            words += f" · {retrying.left_words(operation, self._began, now_ms)}"
+        if operation.is_open and (left := retrying.left_words(operation, self._began, now_ms)):
+            words += f" · {left}"
         self.query_one("#bar", Static).update(Content(words))
         came = operation.result or ("" if self._alive else "No engine is running: this console carries it on.")
         if self._outcomes is not None:
@@ -289,7 +288,7 @@ class ProgressScreen(ModalScreen[None]):
                 came += ". No engine is running: nothing is sent until one starts"
         self.query_one("#came", Static).update(Content(sanitise(came)))
         leave = "Esc leaves it to the engine" if self._alive else "Esc leaves it to the next engine"
-        hint = f"x stops it here   {leave}; a shows how far it is" if operation.is_open else "Esc closes"
+        hint = f"x stops it here   {leave} (a shows it)" if operation.is_open else "Esc closes"
         self.query_one(".dialog--hint", Static).update(Content(hint))
         self.refresh_bindings()
 
