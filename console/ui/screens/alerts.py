@@ -178,9 +178,10 @@ class AlertsScreen(Screen[None]):
     async def _look_closely(self, row: AlertRow) -> None:
         endpoint = await self.app.push_screen_wait(AlertScreen(row, self.session.clock.now_ms()))
         if endpoint is not None and row.about is not None:
+            from console.domain.query_text import quoted
             from console.ui.screens.failures import FailuresScreen
 
-            await self.app.push_screen(FailuresScreen(f"endpoint:{row.about[1]}"))
+            await self.app.push_screen(FailuresScreen(f"endpoint:{quoted(row.about[1])}"))
 
 
 def _read(store: Store) -> tuple[EngineStatus | None, list[AlertRule], list[Alert]]:
