@@ -26,7 +26,7 @@ from console.ui.screens.reading import WhyScreen
 from console.ui.screens.related import RelatedScreen
 from console.ui.screens.secret import RotateScreen
 from console.ui.screens.signature import SignatureScreen
-from console.ui.widgets.confirm import ConfirmScreen, PromptScreen
+from console.ui.widgets.confirm import ConfirmScreen, FieldsScreen
 from console.ui.widgets.filter_bar import FilterBar
 from tests.factories import add_endpoint, claim_all, delivered, failed, make_completed, make_event, make_exchange, retry
 from tests.factories import start_engine as start
@@ -57,7 +57,7 @@ PLACES: dict[str, Place] = {
     "endpoint-add": Place(kind=EndpointForm, keys=("n",)),
     "endpoint-edit": Place(kind=EndpointForm, keys=("e",)),
     "rotate-secret": Place(kind=RotateScreen, keys=("S",)),
-    "pause-prompt": Place(kind=PromptScreen, keys=("p",)),
+    "pause-prompt": Place(kind=FieldsScreen, keys=("p",)),
     "inspector": Place(kind=InspectorScreen, keys=("F", "b", "enter")),
     "inspector-exchange": Place(kind=InspectorScreen, keys=("F", "b", "enter", "tab")),
     "inspector-payload": Place(kind=InspectorScreen, keys=("F", "b", "enter", "tab", "tab")),
@@ -70,7 +70,7 @@ PLACES: dict[str, Place] = {
     "audit-act": Place(kind=OperationScreen, keys=("a", "enter")),
     "alerts": Place(kind=AlertsScreen, keys=("A",)),
     "alert": Place(kind=AlertScreen, keys=("A", "enter")),
-    "mute-prompt": Place(kind=PromptScreen, keys=("A", "m")),
+    "mute-prompt": Place(kind=FieldsScreen, keys=("A", "m")),
     "help": Place(kind=HelpScreen, keys=("question_mark",)),
 }
 
