@@ -44,7 +44,7 @@ def _columns(heat_cells: int) -> tuple[Column, ...]:
         Column(key="p50", title="P50", width=5, align="right"),
         Column(key="p95", title="P95", width=5, align="right"),
         Column(key="p99", title="P99", width=5, align="right"),
-        Column(key="heat", title="SHARE OF ERRORS", width=heat_cells),
+        Column(key="heat", title="SHARE OF ERRORS", width=heat_cells, chart=True),
     )
 
 

@@ -31,6 +31,8 @@ class Column:
     """Upper-case letter that sorts by this column at once; again to reverse."""
     descending_first: bool = False
     """The first sort shows the largest first, as numbers and ages are read."""
+    chart: bool = False
+    """Its glyphs speak by how dense they are, so a cursor that swaps text and ground is not drawn over them."""
     priority: int = 0
     """0 is always shown; of the others the highest number goes first when the table is narrow."""
 

@@ -40,7 +40,7 @@ COLUMNS = (
     Column(key="failed", title="FAILED", width=6, align="right", sortable=True, descending_first=True, priority=1),
     Column(key="failure", title="LAST FAILURE", width=15, flex=1),
     Column(key="age", title="AGE", width=4, align="right"),
-    Column(key="heat", title="ERRORS", width=HEAT_CELLS, priority=3),
+    Column(key="heat", title="ERRORS", width=HEAT_CELLS, chart=True, priority=3),
     Column(key="url", title="URL", width=34, flex=4, priority=4),
 )
 

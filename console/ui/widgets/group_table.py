@@ -32,7 +32,7 @@ def columns_at(width: int) -> tuple[Column, ...]:
         Column(key="endpoint", title="ENDPOINT", width=11, flex=2, sortable=True, sort_letter="N"),
         Column(key="cause", title="CAUSE", width=15, flex=1, sortable=True),
         Column(key="words", title="ERROR", width=20, flex=7),
-        Column(key="trend", title="TREND", width=trend, priority=1),
+        Column(key="trend", title="TREND", width=trend, chart=True, priority=1),
         Column(key="first", title="FIRST", width=5, align="right", sortable=True),
         Column(key="last", title="LAST", width=4, align="right", sortable=True),
     )

@@ -8,7 +8,7 @@ Shares = Sequence[tuple[int, int] | None]
 """How many succeeded and failed, oldest first; None where nothing ended."""
 
 QUIET, FINE, FEW, SOME, MOST, ALL = " ", "·", "░", "▒", "▓", "█"
-LEGEND = f"errors {FINE} 0  {FEW} <10%  {SOME} <50%  {MOST} more  {ALL} all"
+LEGEND = f"errors: {FINE} none  {FEW} <10%  {SOME} <50%  {MOST} more  {ALL} all"
 
 CAUSE_LETTERS: Mapping[Cause, str] = {
     Cause.HTTP_3XX: "3",

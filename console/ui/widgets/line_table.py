@@ -391,7 +391,8 @@ class LineTable(LineView, Generic[RowT]):
                 break
             text, meaning = self._render_cell(row, placed.column.key)
             if text:
-                style = self.component_style(*under, f"line-table--{meaning}")
+                below = () if placed.column.chart else under
+                style = self.component_style(*below, f"line-table--{meaning}")
             # Each change of style is forty bytes on the wire, and blanks look the same in all of them.
             gap = " " * (placed.x - x)
             segments.append(Segment(gap + fit(text, placed.width, right=placed.column.align == "right"), style))
