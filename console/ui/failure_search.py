@@ -46,6 +46,18 @@ class FailureSearch:
         """There may be more below what was reached, and fewer are here than are wanted."""
         return self.reached is not None and not self.done and len(self.rows) < wanted
 
+    def moved_on(self, where: DeliveryFilter) -> bool:
+        """Whether this is the same question some time later, as `since:2h` is; then it is answered from here on, by
+        the rows that still match."""
+        before = self.where
+        if replace(before, since_ms=None, until_ms=None) != replace(where, since_ms=None, until_ms=None):
+            return False
+        if not (_is_later(before.since_ms, where.since_ms) and _is_later(before.until_ms, where.until_ms)):
+            return False
+        since_ms = where.since_ms or 0
+        self.where, self.rows = where, [row for row in self.rows if row.created_at_ms >= since_ms]
+        return True
+
     def begin(self, limit: int, *, from_top: bool) -> Callable[[Store], Piece]:
         """Read the newest rows again; not `from_top`: those from the first that is shown on."""
         where, held = self.where, self.rows[0].id if self.rows and not from_top else None
@@ -81,6 +93,10 @@ class FailureSearch:
         """What `go_on` brought follows."""
         self.rows += piece.rows
         self.reached, self.done, self.at_ms = piece.reached, piece.done, piece.at_ms
+
+
+def _is_later(before_ms: int | None, now_ms: int | None) -> bool:
+    return before_ms == now_ms or (before_ms is not None and now_ms is not None and before_ms <= now_ms)
 
 
 def _piece(store: Store, where: DeliveryFilter, *, limit: int, before: DeliveryId | None) -> Piece:

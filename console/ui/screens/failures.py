@@ -33,6 +33,9 @@ READ_AGAIN_S = 1.0
 READ_AGAIN_LONG_S = 10.0
 """The same, when many pages are loaded."""
 
+MOVES_ON_S = 60.0
+"""How long a time that counts from now stands still, so that a search through a long past comes to its end."""
+
 NONE_MATCH = "Nothing matches. Esc clears the filter."
 NONE_YET = "Nothing found yet."
 NONE_AT_ALL = (
@@ -83,6 +86,9 @@ class FailuresScreen(LiveScreen):
         self._search: FailureSearch | None = None
         self._reading = False
         self._wanted = PAGE
+        self._turn = 0
+        """Which of the reads is the newest: one that was cancelled ends after the next has begun."""
+        self._made: tuple[object, float, DeliveryFilter] | None = None
 
     def body(self) -> ComposeResult:
         yield TextLine(id="failures-title", classes="pane-title")
@@ -111,8 +117,13 @@ class FailuresScreen(LiveScreen):
 
     @property
     def where(self) -> DeliveryFilter:
-        """The filter of the list, and of what acts on all of it. Raises QueryError."""
-        return self._read_as(self._text)
+        """The filter of the list, and of what acts on all of it; `since:2h` moves on now and then. Raises
+        QueryError."""
+        key = (self._text, self.console.moment, self._names, self.console.filters.saved)
+        made, now_s = self._made, self.clock.monotonic_s()
+        if made is None or made[0] != key or now_s - made[1] > MOVES_ON_S:
+            self._made = made = (key, now_s, self._read_as(self._text))
+        return made[2]
 
     def _read_as(self, text: str) -> DeliveryFilter:
         moment = self.console.moment
@@ -147,7 +158,7 @@ class FailuresScreen(LiveScreen):
         return self.console.now_ms // 1000 * 1000
 
     def on_moment_changed(self, message: MomentChanged) -> None:
-        self._from_top = True
+        self._search, self._from_top = None, True
         self.read_again()
 
     def read_again(self) -> None:
@@ -157,7 +168,7 @@ class FailuresScreen(LiveScreen):
 
     @work(exclusive=True, group="read")
     async def _read(self) -> None:
-        self._reading = True
+        turn = self._begin_turn()
         try:
             await self._read_all()
         except ReadInterruptedError:
@@ -167,13 +178,12 @@ class FailuresScreen(LiveScreen):
             self._wrong = f"✗ {fmt.inline(str(error))}"
             self.say_warning()
         finally:
-            self._reading = False
-            self._say_title()
+            self._end_turn(turn)
 
     async def _read_all(self) -> None:
         """The newest first; then on, showing what is found, with a look at the newest now and then."""
         where = self.where
-        if self._search is None or self._search.where != where:
+        if self._search is None or not self._search.moved_on(where):
             self._search, self._from_top = self._search_of(where), True
         search = self._search
         await self._read_newest(search)
@@ -215,7 +225,7 @@ class FailuresScreen(LiveScreen):
         search = self._search
         if search is None:
             return
-        self._reading = True
+        turn = self._begin_turn()
         try:
             while len(search.rows) < self._wanted and not search.done:
                 read = search.go_on(self._wanted - len(search.rows))
@@ -226,6 +236,15 @@ class FailuresScreen(LiveScreen):
         except ConsoleError as error:
             self.console.complain(error)
         finally:
+            self._end_turn(turn)
+
+    def _begin_turn(self) -> int:
+        self._turn += 1
+        self._reading = True
+        return self._turn
+
+    def _end_turn(self, turn: int) -> None:
+        if turn == self._turn:
             self._reading = False
             self._say_title()
 
