@@ -15,6 +15,7 @@ BENCHES = {
     "accept_rate": "events a second that `send --ndjson` accepts, and how fast `send` starts",
     "console_first_frame": "how soon the console shows a real row, beside an empty Textual app",
     "console_keys": "how soon a key is answered, idle and while attempts arrive",
+    "console_feel": "the console from outside: first frame, keys, bytes, CPU, memory, jumps, a stalled terminal",
     "transport_ceiling": "requests a second of the bare transports",
 }
 

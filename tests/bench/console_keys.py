@@ -28,8 +28,8 @@ SEQUENCE: tuple[tuple[str, str, str], ...] = (
     ("j", "j", "►.charlie"),
     ("k", "k", "►.bravo"),
     ("k", "k", "►.alpha"),
-    ("/ opens the filter", "/", "name, URL, state"),
-    ("a letter filters", "e", "Endpoints[^\n]*/e"),
+    ("/ opens the filter", "/", "words of names"),
+    ("a letter filters", "a", "Endpoints[^\n]*/a"),
     ("Esc clears it", "esc", "Endpoints · 5 *\n"),
     ("Tab", "tab", "\n (?!p )[^\n]*F Failures"),
     ("Tab", "tab", "\n p Pause"),
@@ -92,8 +92,14 @@ def scene(path: Path, *, rate: float, options: argparse.Namespace) -> dict[str, 
             time.sleep(2)  # the first toasts and the theme watcher are no part of it
             report = measure_keys(terminal, rounds=options.rounds, rng=random.Random(7))
             report["at_home"] = measure_cost(terminal, seconds=options.seconds)
+            terminal.press("tab", "z")
+            terminal.wait_for("\n Attempts[^\n]*\n")
+            time.sleep(1)
+            report["at_the_tail_alone"] = measure_cost(terminal, seconds=options.seconds)
+            terminal.press("z")
             terminal.press("F")
             terminal.wait_for("Home › Failures")
+            time.sleep(1)
             report["at_failures"] = measure_cost(terminal, seconds=options.seconds)
     finally:
         answer, _ = process.communicate(timeout=30)
