@@ -16,7 +16,7 @@ from console.ui import clipboard
 from console.ui.clipboard import osc52
 from console.ui.screens import inspector
 from console.ui.screens.inspector import InspectorScreen
-from console.ui.widgets.confirm import ConfirmScreen, PromptScreen
+from console.ui.widgets.confirm import ConfirmScreen, FieldsScreen, PromptScreen
 from tests.factories import delivered
 from tests.ui.inspected import HOSTILE, PAYLOAD, Host, Scene, assert_nothing_raw, exhausted, make_scene, seen_on, until
 
@@ -217,12 +217,12 @@ async def test_r_asks_with_no_first_and_then_retries(opened: Open, scene: Scene,
 async def test_p_pauses_with_a_reason_and_resumes(opened: Open, scene: Scene, size: tuple[int, int]) -> None:
     async with opened(size) as (app, pilot):
         await pilot.press("p")
-        await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+        await until(pilot, lambda: isinstance(app.screen, FieldsScreen))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, InspectorScreen))
         assert scene.store.find_endpoint("crm").state is EndpointState.ACTIVE
         await pilot.press("p")
-        await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+        await until(pilot, lambda: isinstance(app.screen, FieldsScreen))
         await pilot.press(*"deploy", "enter")
         await until(pilot, lambda: "Held: the endpoint is paused since" in seen_on(app))
         assert "by ada@box, because: deploy" in " ".join(seen_on(app).split())

@@ -5,14 +5,14 @@ from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from console.domain.delivery import Attempt, DeliveryState, Exchange
+from console.domain.delivery import Attempt, Exchange
 from console.domain.errors import ConsoleError, UnknownReferenceError
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import AttemptId, DeliveryId, format_number
@@ -21,6 +21,7 @@ from console.ui import inspector_doors as doors
 from console.ui.exchange_lines import exchange_lines
 from console.ui.format import one_line
 from console.ui.inspection import Inspection, Outcome, read_if_changed
+from console.ui.inspector_keys import BINDINGS, STEERING, may_steer
 from console.ui.inspector_words import PANES, event_facts, explanation, outcomes_title, page_tabs, route
 from console.ui.masking import mask_body, mask_exchange
 from console.ui.pausing import pause_or_resume
@@ -51,26 +52,7 @@ class InspectorScreen(Screen[None]):
         (100, "-wide"),
     ]
     AUTO_FOCUS = "#attempts"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "retry", "Retry", id="inspector.retry", tooltip="Retry this delivery"),
-        Binding("p", "pause", "Pause", id="inspector.pause", tooltip="Pause or resume its endpoint"),
-        Binding("tab", "pane(1)", "Pane", id="inspector.pane", tooltip="Next pane"),
-        Binding("i", "why", "Why", id="inspector.why", tooltip="Why it stands so, and how it was signed"),
-        Binding("d", "diff", "Diff", id="inspector.diff", tooltip="Compare with the attempt before, or two marked"),
-        Binding("v", "raw", "Raw", id="inspector.raw", tooltip="As on the wire, or readable"),
-        Binding("o", "related", "Others", id="inspector.related", tooltip="What else its endpoint got around then"),
-        Binding("m", "mask", "Mask", id="inspector.mask", tooltip="Hide all values, or show them"),
-        Binding("y", "copy_id", "Id", id="inspector.copy-id", tooltip="Copy the event's id"),
-        Binding("Y", "copy_curl", "curl", id="inspector.copy-curl", tooltip="Copy as curl"),
-        Binding("w", "save", "Save", id="inspector.save", tooltip="Save the payload or response to a file"),
-        Binding("E", "send_copy", "Resend", id="inspector.resend", tooltip="Send again, edited or to another URL"),
-        Binding("X", "skip", "Skip the head of its line", show=False, id="inspector.skip"),
-        Binding("left_square_bracket", "step(-1)", "Previous attempt", show=False, id="inspector.previous"),
-        Binding("right_square_bracket", "step(1)", "Next attempt", show=False, id="inspector.next"),
-        Binding("shift+tab", "pane(-1)", "Pane before", show=False, id="inspector.pane-before"),
-        Binding("V", "open_signature", "Signature debugger", show=False, id="inspector.signature"),
-        Binding("escape,q", "back", "Back", id="inspector.back"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = BINDINGS
 
     def __init__(self, delivery_id: DeliveryId, attempt_id: AttemptId | None = None) -> None:
         super().__init__()
@@ -297,16 +279,8 @@ class InspectorScreen(Screen[None]):
     # Actions
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "skip" and not (self._seen and self._seen.around.standing.in_line):
-            return False
-        if action in ("retry", "pause", "send_copy", "skip"):
-            if self.session.read_only:
-                return False
-            if self._seen is None:
-                return None
-            if action != "retry":
-                return True if self._seen.endpoint is not None else None
-            return None if self._seen.delivery.state is DeliveryState.SENDING else True
+        if action in STEERING:
+            return may_steer(action, self._seen, read_only=self.session.read_only)
         return super().check_action(action, parameters)
 
     def action_back(self) -> None:
