@@ -64,7 +64,9 @@ _ATTEMPTS_AMONG = """
 SELECT attempts.id AS picked FROM (SELECT value FROM json_each(?)) CROSS JOIN attempts ON attempts.id = value
 WHERE {where} LIMIT ?
 """
-_BY_ENDPOINT = "SELECT endpoint, count(*) FROM ({picked}) CROSS JOIN deliveries d ON d.id = picked GROUP BY endpoint"
+_BY_ENDPOINT = """
+SELECT endpoint, count(*) FROM ({picked}) CROSS JOIN deliveries ON deliveries.id = picked WHERE {also} GROUP BY endpoint
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +221,12 @@ class Finder:
         way = self._way_to_deliveries(where, before, whole=False)
         return Reach([], 0, done=True) if way is None else self._walk(*way, limit, budget_ms)
 
-    def count(self, where: DeliveryFilter, *, budget_ms: float) -> tuple[dict[int, int], bool]:
-        """How many there are of each endpoint (seq), and whether those are all."""
+    def count(self, where: DeliveryFilter, *, budget_ms: float, also: str = "1") -> tuple[dict[int, int], bool]:
+        """How many there are of each endpoint (seq), and whether those are all.
+
+        Args:
+            also: one more condition, on the columns of `deliveries`.
+        """
         way = self._way_to_deliveries(where, None, whole=True)
         if way is None:
             return {}, True
@@ -229,7 +235,9 @@ class Finder:
 
         def add(piece: Any, _: int) -> list[int]:
             pick = read(piece, _ALL)
-            for endpoint, count in self._connection.rows(_BY_ENDPOINT.format(picked=pick.sql), pick.parameters):
+            for endpoint, count in self._connection.rows(
+                _BY_ENDPOINT.format(picked=pick.sql, also=also), pick.parameters
+            ):
                 counts[endpoint] = counts.get(endpoint, 0) + count
             return []
 

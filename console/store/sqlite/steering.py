@@ -9,6 +9,7 @@ import json
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import inf
 
 import msgspec
 
@@ -184,6 +185,11 @@ class SteeringQueries(Queries):
     def _count_movable(self, kind: OperationKind, where: DeliveryFilter) -> int:
         picking = Picking(self._connection)
         with picking.snapshot():
+            if where.texts:
+                from console.store.sqlite.finding import Finder
+
+                counts, _ = Finder(self._connection).count(where, budget_ms=inf, also=_MOVES[kind].movable)
+                return sum(counts.values())
             pick = picking.deliveries(where, limit=_ALL, before=None)
             if pick is None:
                 return 0
@@ -331,7 +337,7 @@ def _in_question(plan: BulkPlan, position: int, look: int) -> tuple[str, list[ob
     elif where.event_id is not None:
         source = "INDEXED BY deliveries_event"
         c.add("event = (SELECT seq FROM events WHERE id = ?)", where.event_id)
-    elif where.troubled or where.states == (DeliveryState.FAILED,):
+    elif where.troubled or where.groups or where.states == (DeliveryState.FAILED,):
         source = "INDEXED BY deliveries_troubled"
         c.add(TROUBLED)
     return _LOOKED.format(source=source, where=c.where()), [*c.parameters, *bounds, look]
