@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from textual import events
 from textual.command import CommandPalette
 from textual.pilot import Pilot
 
@@ -101,6 +102,33 @@ async def test_what_is_wrong_is_said_as_it_is_typed_and_cannot_be_saved(
         await until(pilot, lambda: "✓ ^s saves" in screen_text(app))
         line = "webhook-console endpoints add https://ok.example.com"
         assert line in " ".join(screen_text(app).split())
+
+
+async def test_what_is_typed_ahead_goes_where_it_belongs(store: Store, clock: MovableClock, make_console: Make) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_form(pilot, app, "n")
+        # All at once, as a slow line delivers what was typed meanwhile.
+        for key in [
+            *"https",
+            "colon",
+            "slash",
+            "slash",
+            *"x",
+            "full_stop",
+            *"io",
+            "tab",
+            *"ahead",
+            "down",
+            *"a",
+            "ctrl+s",
+        ]:
+            character = {"colon": ":", "slash": "/", "full_stop": "."}.get(key, key if len(key) == 1 else None)
+            app.post_message(events.Key(key, character))
+        await until(pilot, lambda: isinstance(app.screen, SecretScreen), "the secret")
+        made = store.find_endpoint("ahead")
+        assert (made.url, made.types) == ("https://x.io", ("a",))
 
 
 async def test_the_types_are_tried_on_the_events_that_came_last(

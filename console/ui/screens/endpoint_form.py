@@ -47,8 +47,6 @@ class EndpointForm(LiveScreen):
         Binding("ctrl+s,f2", "save", "Save", id="form.save"),
         Binding("escape", "back", "Leave", id="form.back"),
         Binding("ctrl+r", "remove", "Remove it", id="form.remove"),
-        Binding("tab", "app.focus_next", "Next field", show=False, id="form.tab"),
-        Binding("shift+tab", "app.focus_previous", "Field before", show=False, id="form.shift-tab"),
     ]
 
     def __init__(self, base: Base, endpoint: EndpointId | None) -> None:
@@ -225,9 +223,15 @@ class EndpointForm(LiveScreen):
 
     # Saving and leaving
 
+    def _gather(self) -> None:
+        """Take what the fields hold at this moment: what was typed last may not have been told yet."""
+        texts = {field.key: field.value for field in self._fields}
+        self._draft = replace(self._draft, texts={**self._draft.texts, **texts})
+        self._reading = read(self._draft)
+
     def action_save(self) -> None:
         self._tried = True
-        self._reading = read(self._draft)
+        self._gather()
         self._show()
         if self._reading.errors:
             wrong = next((field for field in self._fields if field.key in self._reading.errors), None)
@@ -285,6 +289,7 @@ class EndpointForm(LiveScreen):
             await console.push_screen(SecretScreen(f"{name}: its signing secret", saved.made, lines=lines))
 
     def action_back(self) -> None:
+        self._gather()
         if self._draft.touched:
             self.run_worker(self._ask_to_leave(), group="leave", exclusive=True)
         else:

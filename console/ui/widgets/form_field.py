@@ -33,12 +33,15 @@ class FormField(SafeInput):
         "form-field--wrong",
         "form-field--note",
     }
+    # At once, as the app takes the key and before it hands out the next: what is typed ahead goes to the field that has
+    # the focus by then.
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,enter", "app.focus_next", "Next field", show=False, id="form.next"),
-        Binding("up", "app.focus_previous", "Field before", show=False, id="form.before"),
-        # Here and not at the screen, since what scrolls in between has these keys too.
-        Binding("pagedown", f"screen.move({PAGE})", "Fields further down", show=False, id="form.page-down"),
-        Binding("pageup", f"screen.move(-{PAGE})", "Fields further up", show=False, id="form.page-up"),
+        Binding("tab,down,enter", "app.focus_next", "Next field", show=False, priority=True, id="form.next"),
+        Binding("shift+tab,up", "app.focus_previous", "Field before", show=False, priority=True, id="form.before"),
+        Binding(
+            "pagedown", f"screen.move({PAGE})", "Fields further down", show=False, priority=True, id="form.page-down"
+        ),
+        Binding("pageup", f"screen.move(-{PAGE})", "Fields further up", show=False, priority=True, id="form.page-up"),
     ]
 
     def __init__(self, key: str, label: str, value: str, *, placeholder: str, masked: bool = False) -> None:
