@@ -79,3 +79,25 @@ async def test_a_file_of_saved_filters_that_is_wrong_is_said_and_stops_nothing(
         await pilot.press("slash", *"paused")
         await until(pilot, lambda: "filters.toml:1: `mine` must be" in screen_text(app))
         await until(pilot, lambda: [row.name for row in endpoints.rows] == ["paused"])
+
+
+async def test_keys_that_are_typed_ahead_mean_what_they_meant(
+    store: Store, clock: MovableClock, make_console: Make
+) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await read(pilot, app)
+        endpoints, _ = tables(app)
+        await pilot.press("slash")
+        await until(pilot, lambda: app.screen.query(FilterBar))
+        bar = app.screen.query_one(FilterBar)
+        typed = bar.query_one(SafeInput)
+        # All in one turn of the loop, as a terminal hands over what was typed while it was away.
+        typed.insert_text_at_cursor("en")
+        bar.action_take()
+        typed.insert_text_at_cursor("b")
+        bar.action_take()
+        assert typed.value == "endpoint:billing"
+        bar.action_keep()
+        await until(pilot, lambda: [row.name for row in endpoints.rows] == ["billing"])

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -26,6 +26,13 @@ _LEFT = 2
 
 class FilterInput(SafeInput):
     """The line itself. At its end, Right takes what is offered."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        # Textual lets a key that types nothing travel up to the app before it looks what it does, and the letters that
+        # came behind it, as they do over a slow line, would be typed first.
+        if not event.is_printable and await self.app._check_bindings(event.key):
+            event.stop()
+            event.prevent_default()
 
     def action_cursor_right(self, select: bool = False) -> None:
         bar = self.screen.query_one(FilterBar)
@@ -178,6 +185,7 @@ class FilterBar(Vertical):
 
     def take(self) -> bool:
         """Put what is chosen in its place. Returns whether anything is offered."""
+        self._look()  # keys that were typed ahead come before the news of what they changed
         chosen = self._offered.current
         if chosen is None:
             return False
@@ -191,6 +199,7 @@ class FilterBar(Vertical):
 
     def action_step(self, by: int) -> None:
         """Among what is offered; from an empty line, among what was typed before."""
+        self._look()
         value = self._input.value
         browsing = self._back and value == self._history[-self._back]
         if self._history and (browsing or (not value and by < 0)):
@@ -203,6 +212,7 @@ class FilterBar(Vertical):
 
     def action_keep(self) -> None:
         """Only what can be read is kept."""
+        self._look()
         if self._good:
             self._close(self._input.value)
         else:
@@ -219,6 +229,7 @@ class FilterBar(Vertical):
         self._close("")
 
     def action_save(self) -> None:
+        self._look()
         if self._good and self._input.value.strip():
             self.post_message(self.SaveRequested(self._input.value))
         else:
