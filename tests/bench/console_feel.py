@@ -8,6 +8,7 @@ that stops reading. Prints one JSON object.
 import argparse
 import json
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -34,7 +35,14 @@ JUMPS: tuple[tuple[str, str, str], ...] = (
 )
 """At the tail, over a long past."""
 
-FILTERS = ("endpoint:rare", "cause:dns", "type:account.closed", "status:503 endpoint:crm", "state:failed type:lead.*")
+FILTERS = (
+    ("endpoint:rare", r"\d rare "),
+    ("cause:dns", r"✗ 503 dns"),
+    ("type:account.closed", r"account\.closed +[✓✗]"),
+    ("status:503 endpoint:crm", r"\d crm [^\n]*✗ 503"),
+    ("state:failed type:lead.*", r"lead\.created +✗"),
+)
+"""What is typed, and what is only shown when it was found."""
 
 
 def console_on(path: Path, home: Path, size: str, *more: str) -> Terminal:
@@ -56,7 +64,7 @@ def jumps(path: Path, home: Path, *, size: str, rounds: int) -> dict[str, Any]:
                 terminal.text()
                 pressed_s = terminal.press(key)
                 found.setdefault(name, []).append((terminal.wait_for(pattern, timeout_s=20) - pressed_s) * 1000)
-            for words in FILTERS:
+            for words, row in FILTERS:
                 terminal.press("/")
                 terminal.wait_for(r"\n[^\n]*/")
                 time.sleep(0.2)
@@ -64,7 +72,7 @@ def jumps(path: Path, home: Path, *, size: str, rounds: int) -> dict[str, Any]:
                 time.sleep(0.4)
                 terminal.text()
                 pressed_s = terminal.press(words[-1])
-                shown = terminal.wait_for(rf"/{words.split()[0]}.*[✓✗]|No attempt matches", timeout_s=20)
+                shown = terminal.wait_for(rf"/{re.escape(words)}[^\n]*\n.*{row}", timeout_s=20)
                 found.setdefault(f"last letter of {words}", []).append((shown - pressed_s) * 1000)
                 terminal.press("esc")
                 time.sleep(0.3)

@@ -30,6 +30,7 @@ PageKind = Literal["older", "newer", "first", "newest"]
 
 EMPTY = "No attempt yet. Send an event:\n\nwebhook-console send invoice.paid --data '{\"amount\": 12}'"
 EMPTY_HERE = "No attempt here yet."
+LOOKING = "Looking through all attempts …"
 
 COLUMNS = (
     Column(key="time", title="TIME", width=12),
@@ -56,7 +57,7 @@ def render_attempt(row: TailRow, key: str) -> Cell:
         case "result":
             return result_cell(row)
         case "took":
-            return fmt.duration(row.total_ms), "normal" if row.total_ms is not None else "muted"
+            return fmt.duration(row.total_ms), "muted"
         case "try":
             return f"{row.number}m" if row.manual else str(row.number), "muted" if row.number == 1 else "warning"
         case _:
@@ -104,6 +105,7 @@ class AttemptTail(LineTable[TailRow]):
         self.model = TailModel()
         self._list: ListSource[TailRow] = ListSource(self.model.rows, row_key)
         self._asked: PageKind | None = None
+        self._empty_said = ""
         super().__init__(
             COLUMNS, source=self._list, row_key=row_key, render_cell=render_attempt, tail=True, empty="", id=id
         )
@@ -118,6 +120,8 @@ class AttemptTail(LineTable[TailRow]):
     def ask(self, kind: PageKind) -> None:
         """Have a page read. Going to either end takes the place of what was asked for before."""
         if self._asked is None or kind in ("first", "newest"):
+            if self._asked is None and kind == "newest":
+                self._empty_said, self.empty = self.empty, LOOKING
             self._asked = kind
             self.post_message(self.PageWanted(self, kind))
 
@@ -125,7 +129,7 @@ class AttemptTail(LineTable[TailRow]):
         """What was read. `done`: nothing lies beyond."""
         if kind != self._asked:
             return
-        self._asked = None
+        self._end_asking()
         match kind:
             case "older":
                 self._keep_place(self.model.prepend(attempts, reached=reached, at_start=done))
@@ -146,7 +150,12 @@ class AttemptTail(LineTable[TailRow]):
     def page_failed(self, kind: PageKind) -> None:
         """It could not be read; it may be asked for again."""
         if kind == self._asked:
-            self._asked = None
+            self._end_asking()
+
+    def _end_asking(self) -> None:
+        self._asked = None
+        if self.empty == LOOKING:
+            self.empty = self._empty_said
 
     def _keep_place(self, moved: int) -> None:
         """Rows came or went above: what is on the screen stays there."""

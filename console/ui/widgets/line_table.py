@@ -379,7 +379,10 @@ class LineTable(LineView, Generic[RowT]):
         if is_cursor:
             under += ("line-table--cursor",)
         base = style = self.component_style(*under)
+        # Each change of style is forty bytes on the wire, and blanks look the same in all of them.
         segments, x = [Segment((CURSOR_GLYPH if is_cursor else " ") + mark, base)], GUTTER
+        if not is_cursor and mark == NO_GLYPH:
+            segments, x = [], 0
         span = self.spanning(row)
         for placed in places:
             if span is not None and placed.column.key == span[0]:
@@ -393,7 +396,6 @@ class LineTable(LineView, Generic[RowT]):
             if text:
                 below = () if placed.column.chart else under
                 style = self.component_style(*below, f"line-table--{meaning}")
-            # Each change of style is forty bytes on the wire, and blanks look the same in all of them.
             gap = " " * (placed.x - x)
             segments.append(Segment(gap + fit(text, placed.width, right=placed.column.align == "right"), style))
             x = placed.x + placed.width

@@ -301,3 +301,22 @@ class ReadOnlyConformance:
             write(reader)
         assert str(reader.path) in str(refused.value)
         assert backend.contents() == before
+
+
+def test_glimpses_are_of_the_newest_and_of_those_that_are_asked_for(store: Store) -> None:
+    crm = add_endpoint(store, name="crm", types=("to.crm",))
+    slack = add_endpoint(store, name="slack", types=("to.slack",))
+    epoch = start_engine(store)
+    store.accept([make_event(type="to.crm") for _ in range(3)], NOW_MS)
+    attempt_all(store, epoch, delivered(), now_ms=NOW_MS)
+    store.accept([make_event(type="to.slack") for _ in range(2)], NOW_MS)
+    attempt_all(store, epoch, failed(), now_ms=NOW_MS)
+    every = store.glimpses(after=AttemptId(0), limit=100)
+    assert [(g.endpoint_name, g.ended, g.failed) for g in every] == [("crm", True, False)] * 3 + [
+        ("slack", True, True)
+    ] * 2
+    assert [g.id for g in every] == [attempt.id for attempt in store.attempts(AttemptFilter(), AttemptPage(limit=100))]
+    assert store.glimpses(after=AttemptId(0), limit=2) == every[-2:]
+    assert store.glimpses(after=every[2].id, endpoint=crm.id, limit=100) == []
+    assert store.glimpses(after=every[2].id, endpoint=slack.id, limit=100) == every[3:]
+    assert store.glimpses(after=every[3].id, also=[every[0].id, AttemptId(10**9)], limit=100) == [every[0], every[4]]
