@@ -41,7 +41,7 @@ EXPECTED = [
     "endpoints-list", "endpoints-pause", "endpoints-remove", "endpoints-resume", "endpoints-reveal-secret",
     "endpoints-rotate-secret",
     "endpoints-show", "endpoints-test", "events", "events-list", "events-resend", "events-show", 
-    "filters", "filters-list", "filters-remove", "filters-save", "operations", "operations-cancel",
+    "filters", "filters-list", "filters-remove", "filters-save", "forecast", "operations", "operations-cancel",
     "read", "operations-list", "operations-show", "operations-undo", "operations-watch", "retention", "retention-edit",
     "retention-run", "retention-show", "secrets", "secrets-generate-key", "secrets-seal", "secrets-status",
     "secrets-unseal", "send", "serve", "stats", "status", "stop",
