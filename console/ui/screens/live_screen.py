@@ -139,10 +139,11 @@ class LiveScreen(Screen[None]):
         engine: Cell = ("… engine", "muted") if snapshot is None else engine_cell(snapshot.engine, now_ms, wide=wide)
         # What is not live must never look it.
         fresh = (engine, data_cell(age_s)) if app.moment is None else app.travel.words
+        slow: tuple[Cell, ...] = ((words, "warning"),) if (words := app.link_words) else ()
         badge: tuple[Cell, ...] = (("⊘ read-only", "warning"),) if app.session.read_only else ()
         self.query_one(StatusHeader).state = HeaderState(
             crumbs=self.crumbs,
-            status=(*fresh, *watching_cell(app.session), *badge, (app.session.path.name, "muted")),
+            status=(*fresh, *slow, *watching_cell(app.session), *badge, (app.session.path.name, "muted")),
             window=app.window.label,
             metrics=UNREAD_METRICS if snapshot is None else metrics_of(snapshot),
         )
