@@ -20,10 +20,10 @@ from console.domain.ids import new_endpoint_id
 from console.store import open_store
 from tests.bench import console_keys
 from tests.bench.console_first_frame import compare, three_endpoints
-from tests.bench.machine import load_1m, machine, spread
+from tests.bench.machine import environment, load_1m, machine, spread
 from tests.bench.past import make_past
 from tests.factories import make_spec
-from tests.terminal import Terminal, plain_environment
+from tests.terminal import Terminal
 
 JUMPS: tuple[tuple[str, str, str], ...] = (
     ("g: to the first of all", "g", r"Attempts · released[^\n]*\n[^\n]*\n►"),
@@ -48,7 +48,7 @@ FILTERS = (
 def console_on(path: Path, home: Path, size: str, *more: str) -> Terminal:
     columns, rows = map(int, size.split("x"))
     program = [str(Path(sys.executable).with_name("webhook-console")), "--no-engine", "--store", str(path), *more]
-    return Terminal(program, columns=columns, rows=rows, environment=plain_environment(home), folder=home)
+    return Terminal(program, columns=columns, rows=rows, environment=environment(home), folder=home)
 
 
 def jumps(path: Path, home: Path, *, size: str, rounds: int) -> dict[str, Any]:

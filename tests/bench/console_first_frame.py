@@ -16,9 +16,9 @@ from typing import Any
 
 from console.domain.ids import new_endpoint_id
 from console.store import open_store
-from tests.bench.machine import load_1m, machine, median
+from tests.bench.machine import environment, load_1m, machine, median
 from tests.factories import make_spec
-from tests.terminal import Terminal, plain_environment
+from tests.terminal import Terminal
 
 EMPTY_APP = """
 from textual.app import App
@@ -32,8 +32,7 @@ Empty().run()
 
 def first_frame(command: Sequence[str], pattern: str, *, home: Path, columns: int, rows: int) -> dict[str, float]:
     """One start of a program, until its screen shows `pattern`; it is ended then."""
-    environment = plain_environment(home)
-    with Terminal(command, columns=columns, rows=rows, environment=environment, folder=home) as terminal:
+    with Terminal(command, columns=columns, rows=rows, environment=environment(home), folder=home) as terminal:
         anything_s = terminal.wait_for(r"\S") - terminal.started_s
         useful_s = terminal.wait_for(pattern) - terminal.started_s
         written = len(terminal.raw)

@@ -17,9 +17,9 @@ from typing import Any
 
 from console.domain.ids import new_endpoint_id
 from console.store import open_store
-from tests.bench.machine import load_1m, machine, spread
+from tests.bench.machine import environment, load_1m, machine, spread
 from tests.factories import make_spec
-from tests.terminal import Terminal, plain_environment
+from tests.terminal import Terminal
 
 NAMES = ("alpha", "bravo", "charlie", "delta", "echo")
 
@@ -83,9 +83,7 @@ def scene(path: Path, *, rate: float, options: argparse.Namespace) -> dict[str, 
     began_s = time.monotonic()
     process = subprocess.Popen(writer, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
-        with Terminal(
-            program, columns=columns, rows=rows, environment=plain_environment(home), folder=home
-        ) as terminal:
+        with Terminal(program, columns=columns, rows=rows, environment=environment(home), folder=home) as terminal:
             terminal.wait_for(r"running · pid.*►.alpha")
             if rate:
                 terminal.wait_for(r"delivered +\d.*✓ ")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from console.store.sqlite.library import sqlite3
+from tests.terminal import plain_environment
 
 
 def machine(folder: Path | None = None) -> dict[str, Any]:
@@ -21,6 +22,12 @@ def machine(folder: Path | None = None) -> dict[str, Any]:
     if folder is not None:
         found["file_system"] = _file_system(folder.resolve())
     return found
+
+
+def environment(home: Path) -> dict[str, str]:
+    """Of a program that is measured: plain, and the console is the one that this process has."""
+    path = os.environ.get("PYTHONPATH")
+    return plain_environment(home, **({"PYTHONPATH": path} if path else {}))
 
 
 def load_1m() -> float:
