@@ -53,6 +53,8 @@ class How:
 
     limit: int | None = None
     rate: RateLimit | None = None
+    canary: bool = False
+    """One goes first, and the others only when it was taken."""
     reason: str | None
     detach: bool
     dry_run: bool
@@ -117,6 +119,7 @@ def _bulk_options(command: Callable[..., R]) -> Callable[..., R]:
     ),
 )
 @_bulk_options
+@click.option("--canary", is_flag=True, help="Retry the oldest first, and the others only when it was delivered.")
 @pass_invocation
 def retry(invocation: Invocation, ids: tuple[DeliveryId, ...], flags: DeliveryFlags, how: How) -> int:
     """Make deliveries due now: those named, or all that match the filters.
@@ -169,6 +172,13 @@ def perform(act: Act, invocation: Invocation, store: Store, where: DeliveryFilte
         if total > acts.CONFIRM_ABOVE:
             confirm(f"{act.verb} {plural(total, 'delivery', 'deliveries')}?", yes=how.yes)
         rate = {} if how.rate is None else {"rate_per_s": how.rate.per_s}
+        if how.canary:
+            from console.cli.canary import send_first
+
+            first = send_first(invocation, store, replace(where, states=where.states or act.states))
+            # 0 is no delivery: when the first was the only one that was named, none is left.
+            left = tuple(number for number in where.ids if number != first) or (DeliveryId(0),)
+            where = replace(where, ids=left) if where.ids else where
         operation = act.begin(
             store, where, actor=current_actor(), now_ms=invocation.clock.now_ms(), reason=how.reason, **rate
         )

@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from console.cli import canary
 from console.cli.records import iso
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import parse_number
 from console.store import Store
-from tests.cli.support import CommandLine, make_endpoint, make_events, now
+from tests.cli.support import BROKEN, OK, CommandLine, EngineHand, make_endpoint, make_events, now
 
 
 def test_a_copy_names_its_original_and_the_original_its_copies(
@@ -94,6 +95,28 @@ def test_an_end_that_is_none_is_wrong_usage(console: CommandLine, store: Store, 
     make_endpoint(store)
     assert console("endpoints", "pause", "billing", *flags).code == 2
     assert store.find_endpoint("billing").state == "active"
+
+
+def test_one_goes_first_and_the_others_when_it_was_taken(
+    console: CommandLine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint = make_endpoint(store)
+    make_events(store, 4)
+    assert console("deliveries", "retry", "--state", "pending", "--canary").code == 2, "without an engine"
+    engine = EngineHand(store)
+    engine.run(endpoint, BROKEN)
+    monkeypatch.setattr(canary.time, "sleep", lambda s: engine.run(endpoint, BROKEN, b"card declined"))
+    refused = console("deliveries", "retry", "--endpoint", "billing", "--canary")
+    assert refused.code == 1
+    assert "failed again; nothing else was retried" in refused.err
+    assert "card declined" in refused.out
+    assert store.gauges()[endpoint.id].failed == 4
+    monkeypatch.setattr(canary.time, "sleep", lambda s: engine.run(endpoint, OK))
+    taken = console("deliveries", "retry", "--endpoint", "billing", "--canary")
+    assert taken.code == 0
+    assert "delivered · HTTP 200" in taken.out
+    gauge = store.gauges()[endpoint.id]
+    assert (gauge.delivered, gauge.pending, gauge.failed) == (1, 3, 0)
 
 
 def test_an_edit_is_shown_and_taken_back(console: CommandLine, store: Store) -> None:

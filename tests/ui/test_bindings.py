@@ -16,6 +16,7 @@ Make = Callable[..., ConsoleApp]
 SHADOWED = {
     ("q", "back_or_quit"),  # goes back wherever there is something to go back from
     ("tab", "app.focus_next"),  # takes what is offered, where a filter is typed
+    ("u", "undo_last"),  # takes back what is chosen, where operations are listed
     ("escape", "back"),  # leaves the range, or clears the filter that is being typed, first
 }
 """Keys of ours that something nearer to the focus takes on purpose, with the action that then rests."""
