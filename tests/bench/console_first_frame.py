@@ -35,8 +35,8 @@ def first_frame(command: Sequence[str], pattern: str, *, home: Path, columns: in
     with Terminal(command, columns=columns, rows=rows, environment=environment(home), folder=home) as terminal:
         anything_s = terminal.wait_for(r"\S") - terminal.started_s
         useful_s = terminal.wait_for(pattern) - terminal.started_s
-        written = len(terminal.raw)
-    return {"any_text_s": anything_s, "useful_s": useful_s, "bytes": written}
+        written, (cpu_s, _) = len(terminal.raw), terminal.usage()
+    return {"any_text_s": anything_s, "useful_s": useful_s, "cpu_s": cpu_s, "bytes": written}
 
 
 def compare(store: Path, pattern: str, *, home: Path, rounds: int, size: str) -> dict[str, Any]:
@@ -58,6 +58,8 @@ def compare(store: Path, pattern: str, *, home: Path, rounds: int, size: str) ->
         report[name] = {key: median([run[key] for run in found_all], 3) for key in found_all[0]}
     pairs = list(zip(runs["console"], runs["empty_app"], strict=True))
     report["ratio"] = median([console["useful_s"] / empty["useful_s"] for console, empty in pairs], 3)
+    # On a machine that does other things too, this is what is left of it.
+    report["ratio_of_cpu"] = round(sum(c["cpu_s"] for c, _ in pairs) / sum(e["cpu_s"] for _, e in pairs), 3)
     report["ratio_of_the_quickest"] = round(
         min(c["useful_s"] for c, _ in pairs) / min(e["useful_s"] for _, e in pairs), 3
     )
