@@ -42,7 +42,8 @@ DELIVERY_FIELDS = (
 )  # fmt: skip
 ATTEMPT_FIELDS = (
     "id", "delivery_id", "event_id", "event_type", "endpoint_id", "endpoint", "number", "manual", "started_at",
-    "ended_at", "succeeded", "status", "cause", "detail", "total_ms", "first_byte_ms",
+    "ended_at", "succeeded", "status", "cause", "detail", "total_ms", "first_byte_ms", "due_at", "resolve_ms",
+    "connect_ms", "tls_ms",
 )  # fmt: skip
 EXCHANGE_FIELDS = (
     "url", "request_headers", "response_headers", "response_body", "response_body_base64", "response_truncated",
@@ -230,6 +231,10 @@ def attempt_record(attempt: Attempt) -> Record:
         "detail": attempt.detail,
         "total_ms": _rounded(attempt.total_ms),
         "first_byte_ms": _rounded(attempt.first_byte_ms),
+        "due_at": iso(attempt.due_at_ms),
+        "resolve_ms": _rounded(attempt.resolve_ms),
+        "connect_ms": _rounded(attempt.connect_ms),
+        "tls_ms": _rounded(attempt.tls_ms),
     }
 
 

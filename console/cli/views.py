@@ -13,9 +13,12 @@ from console.domain.ids import DeliveryId, EndpointId, format_number
 from console.domain.outcome import PLAIN_WORDS, Headers
 from console.domain.policy import BUILT_IN, POLICY_FIELDS, DeliveryPolicy
 from console.domain.policy_parts import PARTS
+from console.domain.redaction import redact_url
 from console.domain.signing import Secret, with_public_key
 from console.domain.status import Gauge
 from console.operations.endpoints import pace_words
+from console.ui.attempt_parts import parts_of, queue_ms
+from console.ui.body_text import readable_body
 from console.ui.format import (
     ABSENT,
     age,
@@ -367,7 +370,7 @@ def print_attempt(attempt: Attempt, exchange: Exchange | None) -> None:
         ("endpoint", f"{attempt.endpoint_name}  {attempt.endpoint_id}"),
         ("started", date_time(attempt.started_at_ms)),
         ("result", attempt_result(attempt)),
-        ("took", f"{duration(attempt.total_ms)}, first byte after {duration(attempt.first_byte_ms)}"),
+        ("took", _took(attempt)),
     ]
     if attempt.cause is not None:
         facts += [("", PLAIN_WORDS[attempt.cause]), ("detail", attempt.detail or ABSENT)]
@@ -377,14 +380,23 @@ def print_attempt(attempt: Attempt, exchange: Exchange | None) -> None:
     if exchange is None:
         say("\nWhat went over the wire is not known.")
         return
-    _print_headers(f"POST {clean(exchange.url)}", exchange.request_headers)
+    _print_headers(f"POST {clean(redact_url(exchange.url))}", exchange.request_headers)
     if attempt.status is not None:
         _print_headers(f"HTTP {attempt.status}", exchange.response_headers)
         if exchange.response_body:
-            say()
-            _print_text(sanitise_bytes(exchange.response_body, len(exchange.response_body)))
+            body = readable_body(exchange.response_headers, exchange.response_body)
+            say(f"\n{paint(f'({body.note})', 'muted')}" if body.note else "")
+            _print_text(sanitise_bytes(body.data, len(body.data)))
         if exchange.response_truncated:
             say(paint("(more of the answer followed, which was not read)", "muted"))
+
+
+def _took(attempt: Attempt) -> str:
+    """`850ms: connect 3ms, waiting 840ms, body 7ms; 12ms in the queue`: as much of it as is known."""
+    parts = ", ".join(f"{part.name} {duration(part.ms)}" for part in parts_of(attempt))
+    waited_ms = queue_ms(attempt)
+    queue = "" if waited_ms is None else f"; {duration(waited_ms)} in the queue"
+    return f"{duration(attempt.total_ms)}{': ' if parts else ''}{parts}{queue}"
 
 
 def _print_headers(first: str, headers: Headers) -> None:

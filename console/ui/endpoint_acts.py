@@ -16,6 +16,7 @@ from console.domain.endpoint import Endpoint, EndpointSpec
 from console.domain.errors import ConsoleError, InvalidInputError
 from console.domain.filters import EventFilter
 from console.domain.ids import EndpointId
+from console.domain.redaction import redact_url
 from console.domain.retry import parse_duration_s
 from console.domain.sealing import Keyring
 from console.domain.signing import SECRET_BYTES, Secret, make_key, make_secret, with_public_key
@@ -159,10 +160,12 @@ async def _open_form(app: App[Any], begin: Any, endpoint: EndpointId | None) -> 
 
     try:
         base = await session_of(app).read(begin)
+        await app.push_screen(EndpointForm(base, endpoint))
     except ConsoleError as error:
         complain(app, error)
-        return
-    await app.push_screen(EndpointForm(base, endpoint))
+    finally:
+        if hasattr(app, "opening"):
+            app.opening = False
 
 
 # Removing
@@ -196,7 +199,7 @@ async def remove_endpoint(app: App[Any], endpoint: Endpoint) -> bool:
 
 def removal_lines(endpoint: Endpoint, gauge: Gauge) -> list[str]:
     """What removing an endpoint does."""
-    lines = [one_line(endpoint.url, 200), ""]
+    lines = [one_line(redact_url(endpoint.url), 200), ""]
     if gauge.pending:
         lines.append(
             f"{counted(gauge.pending, 'delivery that waits is', 'deliveries that wait are')} cancelled for good."
@@ -279,4 +282,3 @@ def _overlap_words(endpoint: Endpoint) -> str:
         return "It alone signs from now on."
     many = "The old one signs" if len(old) == 1 else f"{len(old)} old ones sign"
     return f"It signs from now on. {many} too, until {date_time(max(secret.until_ms or 0 for secret in old))}."
-

@@ -16,6 +16,7 @@ from console.domain.filters import DeliveryFilter
 from console.domain.ids import DeliveryId, format_number
 from console.domain.operation import Operation
 from console.domain.policy import Ordering, RateLimit
+from console.domain.redaction import redact_url
 from console.operations import deliveries as operations
 from console.operations.endpoints import send_test
 from console.store import Store
@@ -263,7 +264,7 @@ async def send_test_event(app: App[Any], endpoint: Endpoint) -> bool:
     """Owe a test event to one endpoint, after asking. Returns whether it was accepted."""
     session = session_of(app)
     body = [
-        f"One webhook.test event goes to {one_line(endpoint.url, 200)}",
+        f"One webhook.test event goes to {one_line(redact_url(endpoint.url), 200)}",
         "",
         f"the same: webhook-console endpoints test {endpoint.name}",
     ]

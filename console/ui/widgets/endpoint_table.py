@@ -10,6 +10,7 @@ from textual.message import Message
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.ids import EndpointId
 from console.domain.rates import Bucket
+from console.domain.redaction import redact_url
 from console.domain.status import Gauge
 from console.ui import format as fmt
 from console.ui.widgets.ages import brief, brief_age
@@ -93,7 +94,7 @@ def make_row(
     return EndpointRow(
         id=endpoint.id,
         name=endpoint.name,
-        url=endpoint.url,
+        url=redact_url(endpoint.url),
         state=endpoint.state if state_known else None,
         reason=endpoint.state_reason if state_known else None,
         per_second=round(bucket.ok / elapsed_s, 2) if bucket else 0.0,
