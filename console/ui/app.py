@@ -146,6 +146,8 @@ class ConsoleApp(App[int]):
             self.feed.look_at(window=self.window, focus=self.focus_on)
         self._notice, self._started_engine = notice, started_engine
         self._quitting = self._listening = False
+        self.opening = False
+        """A form was asked for, and is not there yet: until then keys do nothing."""
         self.register_theme(chosen := _theme(theme, self.memory.theme or self.preferences.settings.theme))
         self.theme = chosen.name
         self.preferences.bind_keys()
@@ -387,6 +389,8 @@ class ConsoleApp(App[int]):
         # A key that was typed ahead is handled by the screen that is on top by then, composed or not.
         if isinstance(default_namespace, Screen) and not default_namespace.is_mounted:
             return False
+        if self.opening and action != "ask_to_quit":
+            return False  # and what was typed ahead for a form that is about to open must do nothing here
         return await super().run_action(action, default_namespace, namespaces)
 
     def action_open_home(self) -> None:

@@ -131,6 +131,21 @@ async def test_what_is_typed_ahead_goes_where_it_belongs(store: Store, clock: Mo
         assert (made.url, made.types) == ("https://x.io", ("a",))
 
 
+async def test_what_is_typed_before_the_form_is_there_does_nothing_to_others(
+    store: Store, clock: MovableClock, make_console: Make
+) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await read_home(pilot, app)
+        for key in ("n", *"tpaFsy", "enter"):
+            app.post_message(events.Key(key, key if len(key) == 1 else None))
+        await until(pilot, lambda: isinstance(app.screen, EndpointForm) and app.screen.query(FormField))
+        await pilot.pause()
+        assert [type(screen) for screen in app.screen_stack] == [HomeScreen, EndpointForm]
+        assert not app.opening
+
+
 async def test_the_types_are_tried_on_the_events_that_came_last(
     store: Store, clock: MovableClock, make_console: Make
 ) -> None:
