@@ -121,6 +121,8 @@ class IndexingQueries(Queries):
             raise
 
     def _index_words(self) -> Indexed:
+        if self._connection.value(IDENTITY) is None:
+            return Indexed(stale_up_to=None, more=False)  # this store wants no such file
         index, progress = self._open_index()
         with Picking(self._connection).snapshot():
             newest_event, newest_attempt = self._connection.rows(_NEWEST)[0]
