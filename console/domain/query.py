@@ -20,6 +20,7 @@ from console.domain.moment import parse_point
 from console.domain.outcome import Cause
 from console.domain.query_format import format_query, rewritten
 from console.domain.query_text import KEYS, NEGATABLE, Term, Value, expanded, lex, near
+from console.domain.words import phrase_of
 
 __all__ = ["Query", "QueryError", "format_query", "parse_query", "rewritten"]
 
@@ -273,6 +274,7 @@ class _Narrowing:
 
     def _text(self, where: DeliveryFilter, term: Term) -> DeliveryFilter:
         value = values.only(term, 'put a text with commas in quotes, and write text:"…" again for a second one')
+        values.of_domain(value, phrase_of)
         return replace(where, texts=_unique((*where.texts, value.text)))
 
 

@@ -22,7 +22,7 @@ KEYS: Mapping[str, str] = {
     "event": "an event's id: evt_…",
     "delivery": "a delivery's id: dlv_…",
     "group": "a group of failures: its number",
-    "text": 'in the payload or an answer: "card declined"',
+    "text": 'words in the payload or an answer: "card declined", decl*',
 }
 """The filters there are, with a hint for each, in the order in which they are written out."""
 

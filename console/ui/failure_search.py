@@ -8,13 +8,28 @@ from console.domain.delivery import Delivery
 from console.domain.errors import UnknownReferenceError
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import DeliveryId
+from console.domain.searching import SearchStatus
 from console.store import Store
+from console.ui.format import duration
 
 BUDGET_MS = 80.0
 """Of one read: how long a newer question, or the newest rows, may have to wait for it."""
 
 RECHECKED = 500
 """Rows below what one read reached that are looked at once more for whether they still match."""
+
+
+LAGS_S = 10.0
+"""The index of words is always some seconds behind; only more is said."""
+
+
+def index_words(status: SearchStatus | None) -> str:
+    """How far the index of words is behind, in words; nothing where it keeps up."""
+    if status is None:
+        return "no index of words: every payload is read"
+    if status.lag_s < LAGS_S:
+        return ""
+    return f"words are indexed up to {duration(status.lag_s * 1000)} ago; what is newer is read"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

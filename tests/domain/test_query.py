@@ -155,6 +155,7 @@ def test_attempts_and_events_have_fewer_parts() -> None:
         ('text:a"b', 'a"b', "within a word"),
         ('x "\\ud800"', '"\\ud800"', "no text"),
         ("group:x", "x", "no group"),
+        ('text:"!!"', '"!!"', "no word"),
         ("dlv_!", "dlv_!", "dlv_"),
         ("!", "!", "nothing matches"),
         ("@gone", "@gone", "did you mean gone2"),
@@ -210,7 +211,8 @@ TYPES = st.from_regex(r"\A(\*|[a-z]{1,5}(\.[a-z]{1,5}){0,2}(\.\*)?)\Z")
 EVENT_IDS = st.text(string.ascii_letters + string.digits + string.punctuation.replace(".", ""), min_size=1, max_size=20)
 TIMES = st.none() | st.integers(0, 253_402_300_799_999)
 RANGES = st.tuples(st.integers(100, 999), st.integers(100, 999)).map(lambda pair: StatusRange(min(pair), max(pair)))
-TEXTS = st.lists(st.text(min_size=1, max_size=12), max_size=3, unique=True).map(tuple)
+WITH_A_WORD = st.tuples(st.text(max_size=8), st.sampled_from("a9é語"), st.text(max_size=8)).map("".join)
+TEXTS = st.lists(WITH_A_WORD, max_size=3, unique=True).map(tuple)
 STATES: st.SearchStrategy[dict[str, Any]] = st.one_of(
     some(DeliveryState, 5).map(lambda states: {"states": states, "troubled": False}),
     some({*DeliveryState} - {FAILED}).map(lambda states: {"states": states, "troubled": True}),

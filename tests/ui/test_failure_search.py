@@ -5,9 +5,10 @@ import pytest
 from console.domain.delivery import Delivery
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import DeliveryId
+from console.domain.searching import SearchStatus
 from console.store import Store
 from console.ui import failure_search
-from console.ui.failure_search import FailureSearch, Piece
+from console.ui.failure_search import FailureSearch, Piece, index_words
 from tests.factories import NOW_MS, add_endpoint, attempt_all, failed, make_event, retry_matching, start_engine
 
 TROUBLED = DeliveryFilter(troubled=True)
@@ -89,3 +90,12 @@ def test_a_time_that_counts_from_now_moves_on_without_a_new_search(store: Store,
     assert ids(search.rows) == [6, 5, 4, 3]
     assert not search.moved_on(DeliveryFilter(troubled=True, since_ms=NOW_MS)), "what went is not there any more"
     assert not search.moved_on(DeliveryFilter(since_ms=NOW_MS + 3000))
+
+
+def test_an_index_that_is_behind_is_said() -> None:
+    def status(lag_s: float) -> SearchStatus:
+        return SearchStatus(indexed_event=1, newest_event=9, indexed_attempt=1, newest_attempt=9, lag_s=lag_s)
+
+    assert index_words(status(2)) == ""
+    assert "up to 5m ago" in index_words(status(300))
+    assert "no index" in index_words(None)

@@ -264,6 +264,20 @@ async def test_states_that_are_named_are_shown(store: Store, clock: MovableClock
         assert table.pages.count == 2
 
 
+async def test_texts_are_found_in_payloads_and_answers(store: Store, clock: MovableClock, make_console: Make) -> None:
+    epoch = fill(store, clock)
+    store.accept([make_event(type="invoice.paid", payload=b'{"why": "card declined"}')], clock.now_ms())
+    attempt_all(store, epoch, failed(), now_ms=clock.now_ms())
+    app = make_console()
+    async with app.run_test(size=(120, 40)) as pilot:
+        table = await open_failures(pilot, app, rows=6)
+        await pilot.press("slash", *'text:"CARD declined"', "enter")
+        await until(pilot, lambda: [d.id for d in table.pages.deliveries] == [6])
+        assert "no index of words" in screen_text(app)
+        await pilot.press("slash", "ctrl+u", *'crm text:"ok"', "enter")
+        await until(pilot, lambda: table.pages.count == 4)
+
+
 async def test_rows_appear_while_the_search_goes_on(
     store: Store, clock: MovableClock, make_console: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

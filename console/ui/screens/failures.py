@@ -16,7 +16,7 @@ from console.domain.filters import DeliveryFilter
 from console.domain.ids import DeliveryId, EndpointId
 from console.domain.outcome import Cause
 from console.ui import format as fmt
-from console.ui.failure_search import FailureSearch
+from console.ui.failure_search import FailureSearch, index_words
 from console.ui.live import Taken
 from console.ui.messages import MomentChanged
 from console.ui.screens.live_screen import LiveScreen
@@ -80,6 +80,8 @@ class FailuresScreen(LiveScreen):
         self._acting = False
         self._busy = ""
         self._wrong = ""
+        self._index = ""
+        """What is to be said of the index of words, where texts are looked for."""
         self._stale = False
         self._from_top, self._newer = True, False
         self._read_at_s = float("-inf")
@@ -208,6 +210,10 @@ class FailuresScreen(LiveScreen):
         # Away from the top, rows stay where they are: what is newer is announced, and not put above them.
         from_top = self._from_top or self._table.cursor == 0
         piece = await self.console.session.read(search.begin(self._wanted, from_top=from_top), group="failures")
+        self._index = ""
+        if search.where.texts:
+            now_ms = self.console.now_ms
+            self._index = index_words(await self.console.session.read(lambda store: store.search_status(now_ms)))
         search.take_top(piece)
         self._wrong, self._from_top = "", False
         self._newer = not from_top and bool(search.rows) and (piece.newest or 0) > search.rows[0].id
@@ -267,6 +273,8 @@ class FailuresScreen(LiveScreen):
         if self._reading and search is not None and search.goes_on(self._wanted):
             back = "" if search.at_ms is None else f" back to {fmt.date_time(search.at_ms)[:16]}"
             parts.append(f"searched{back}, going on …")
+        if self._index:
+            parts.append(self._index)
         if self._newer:
             parts.append("newer ones above, g shows them")
         if table.marks:
