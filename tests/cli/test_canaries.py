@@ -132,8 +132,20 @@ def lines(store: Store, folder: Path) -> Iterator[tuple[str, ...]]:
         ("defaults", "edit", "--timeout", "10s"), ("endpoints", "edit", "c", "--timeout", "10s"),
         ("deliveries", "retry", delivery), ("deliveries", "cancel", "--endpoint", "c", "--yes"),
         ("backup", str(folder / "copy.db")),
+        ("verify", str(_received(store, folder))),
         ("endpoints", "reveal-secret", "a", "--yes"),
     )  # fmt: skip
+
+
+def _received(store: Store, folder: Path) -> Path:
+    """A file with a request that was delivered, as its receiver got it."""
+    attempt = next(a for a in store.attempts(AttemptFilter(delivered_only=True), AttemptPage(limit=100)))
+    exchange = store.exchange(attempt.id)
+    assert exchange is not None
+    headers = "".join(f"{name}: {value}\n" for name, value in exchange.request_headers)
+    file = folder / "received"
+    file.write_bytes(headers.encode() + b"\n" + store.event(attempt.event_id).payload)
+    return file
 
 
 SHOWN_ELSEWHERE = frozenset(
