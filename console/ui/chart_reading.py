@@ -74,9 +74,21 @@ def part_length_s(length_s: int, width_s: int, most: int) -> int:
 
 
 def read_charts(
-    store: Store, window: Window, endpoint: EndpointId | None, *, most: int, moment: Moment | None, now_ms: int
+    store: Store,
+    window: Window,
+    endpoint: EndpointId | None,
+    *,
+    most: int,
+    moment: Moment | None,
+    now_ms: int,
+    endpoints: tuple[EndpointCharts, ...] | None = None,
 ) -> Charts:
-    """The window that ends now, or at a moment of the past, in at most `most` parts."""
+    """The window that ends now, or at a moment of the past, in at most `most` parts.
+
+    Args:
+        endpoints: the list as it was just read, when only another endpoint is to be charted: of very many endpoints it
+            takes longer than all the rest.
+    """
     window, span = _cut(store, window, most=most, moment=moment, now_ms=now_ms)
     since_s, until_s = span.since_s, span.until_s
     buckets = store.buckets(since_s=since_s, until_s=until_s, width_s=span.width_s, endpoint=endpoint)
@@ -94,7 +106,7 @@ def read_charts(
         total=total_of(buckets, since_s),
         elapsed_s=max(1.0, now_ms / 1000 - since_s),
         causes=tuple(causes.most_common()),
-        endpoints=_endpoints(store, span, now_ms if moment is not None else None),
+        endpoints=endpoints or _endpoints(store, span, now_ms if moment is not None else None),
     )
 
 

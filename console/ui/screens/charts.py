@@ -132,30 +132,43 @@ class ChartsScreen(LiveScreen):
         self.read_again()
 
     @work(exclusive=True, group="read")
-    async def read_again(self) -> None:
-        """Read the charts of the endpoint under the cursor."""
+    async def read_again(self, *, list_too: bool = True) -> None:
+        """Read the charts of the endpoint under the cursor, and the list of all; or the charts alone."""
         app = self.console
+        known = None if list_too or self._charts is None else self._charts.endpoints
         window, moment, now_ms, endpoint = app.window, app.moment, app.now_ms, self._wanted
         most = plot_cells(self.query_one(ChartPane).size.width)
-        self._asked, self._read_at_s = (window, endpoint), self.clock.monotonic_s()
+        self._asked, self._read_at_s = (window, endpoint, moment), self.clock.monotonic_s()
         try:
             charts = await app.session.read(
-                lambda store: read_charts(store, window, endpoint, most=most, moment=moment, now_ms=now_ms),
+                lambda store: read_charts(
+                    store, window, endpoint, most=most, moment=moment, now_ms=now_ms, endpoints=known
+                ),
                 group="charts",
             )
         except ReadInterruptedError:
             return
         except ConsoleError as error:
+            if not self.is_attached:
+                return
             self._wrong = f"✗ {fmt.inline(str(error))}"
             self.say_warning()
             return
-        cost_s = self.clock.monotonic_s() - self._read_at_s
-        least_s = READ_AGAIN_S if window.width_s < MINUTE else READ_AGAIN_LONG_S
-        self._pace_s = max(least_s, cost_s / SHARE_OF_TIME)
+        if not self.is_attached:
+            return  # left while it was read
+        if known is None:
+            cost_s = self.clock.monotonic_s() - self._read_at_s
+            least_s = READ_AGAIN_S if window.width_s < MINUTE else READ_AGAIN_LONG_S
+            self._pace_s = max(least_s, cost_s / SHARE_OF_TIME)
         if self._wrong:
             self._wrong = ""
             self.say_warning()
         self._show(charts)
+
+    @property
+    def _is_read(self) -> bool:
+        """Whether the list is of the window and the moment that are shown."""
+        return self._asked[::2] == (self.console.window, self.console.moment)
 
     def _show(self, charts: Charts) -> None:
         if not self.query(ChartPane):
@@ -207,7 +220,7 @@ class ChartsScreen(LiveScreen):
         if self._began and event.row is not None and event.row.id != self._wanted:
             self._wanted = event.row.id
             self._say_title()
-            self.read_again()
+            self.read_again(list_too=not self._is_read)
 
     def on_line_table_chosen(self, event: LineTable.Chosen) -> None:
         """Why it fails."""

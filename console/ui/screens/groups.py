@@ -152,9 +152,13 @@ class GroupsScreen(LiveScreen):
         except ReadInterruptedError:
             return
         except ConsoleError as error:
+            if not self.is_attached:
+                return
             self._wrong = f"✗ {fmt.inline(str(error))}"
             self.say_warning()
             return
+        if not self.is_attached:
+            return  # left while it was read
         cost_s = self.clock.monotonic_s() - self._read_at_s
         self._pace_s = max(READ_AGAIN_S, cost_s / SHARE_OF_TIME)
         if self._wrong:
@@ -224,7 +228,8 @@ class GroupsScreen(LiveScreen):
             self._example = await self.console.session.read(lambda store: read_example(store, group))
         except ConsoleError:
             return  # the list says what is wrong
-        self._say_example()
+        if self.is_attached:
+            self._say_example()
 
     def _say_example(self) -> None:
         if not self.query("#example"):

@@ -16,6 +16,7 @@ Words = Callable[[float], str]
 Line = list[Cell]
 T = TypeVar("T")
 
+_NEXT_TO_NOTHING = 1e-6
 _DOT_ROWS = 4
 _DOTS = (0x09, 0x12, 0x24, 0xC0)
 """Both dots of a row of a braille cell, the top row first."""
@@ -28,7 +29,7 @@ def spread(parts: Sequence[T], cells: int) -> list[T]:
 
 def round_up(value: float) -> float:
     """The next of 1, 2, 5, 10, 20, 50 …: what an axis ends at."""
-    if value <= 0:
+    if value < _NEXT_TO_NOTHING:
         return 1.0
     unit = 10.0 ** floor(log10(value))
     return next(unit * step for step in (1, 2, 5, 10) if unit * step >= value * 0.999999)
