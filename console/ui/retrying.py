@@ -36,7 +36,10 @@ _BAR = 30
 class RetryPreview:
     """What a retry would change, read in one go. `only` is the delivery when it is a single one."""
 
+    asked: DeliveryFilter
+    """As it was asked for."""
     where: DeliveryFilter
+    """Those of it that can be changed."""
     counted: Counted
     endpoints: Mapping[EndpointId, Endpoint]
     recent: Mapping[EndpointId, Bucket]
@@ -68,6 +71,7 @@ def read_preview(store: Store, where: DeliveryFilter, possible: Sequence[Deliver
     until_s = now_ms // 1000 + 1
     since = DeliveryFilter(ids=where.ids, states=(DeliveryState.DELIVERED,))
     return RetryPreview(
+        asked=where if where.states or where.troubled else narrowed,
         where=narrowed,
         counted=found,
         endpoints={endpoint.id: endpoint for endpoint in store.endpoints()},
@@ -86,7 +90,7 @@ def retry_title(seen: RetryPreview) -> str:
     """How many, and which."""
     if seen.only is not None:
         return "Retry 1 delivery now?"
-    return f"Retry {many(seen.counted, 'delivery', 'deliveries')}{scope_words(seen.where, seen.names)}?"
+    return f"Retry {many(seen.counted, 'delivery', 'deliveries')}{scope_words(seen.asked, seen.names)}?"
 
 
 def many(found: Counted, one: str, several: str) -> str:
@@ -153,7 +157,7 @@ def estimate_words(found: Estimate) -> str:
 
 def retry_command(seen: RetryPreview, asked: str = "") -> list[str]:
     """The command that does the same. `asked`: the rate as it was written."""
-    return same_command("retry", seen.where, seen.endpoints, *(("--rate", asked) if asked else ()))
+    return same_command("retry", seen.asked, seen.endpoints, *(("--rate", asked) if asked else ()))
 
 
 # While

@@ -168,9 +168,9 @@ async def cancel_deliveries(app: App[Any], where: DeliveryFilter, progress: Call
             say(app, "nothing is left that this would change", warn=True)
             return False
         body = cancel_lines(seen.counted.by_endpoint, seen.endpoints) + same_command(
-            "cancel", seen.where, seen.endpoints
+            "cancel", seen.asked, seen.endpoints
         )
-        title = f"Cancel {many(seen.counted, 'delivery', 'deliveries')} for good{scope_words(seen.where, seen.names)}?"
+        title = f"Cancel {many(seen.counted, 'delivery', 'deliveries')} for good{scope_words(seen.asked, seen.names)}?"
         question = ConfirmScreen(title, body, yes="Cancel them", no="Keep them", danger=True)
         if not await app.push_screen_wait(question):
             return False

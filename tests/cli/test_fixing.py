@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from console.cli import canary
 from console.cli.records import iso
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import parse_number
@@ -105,13 +104,13 @@ def test_one_goes_first_and_the_others_when_it_was_taken(
     assert console("deliveries", "retry", "--state", "pending", "--canary").code == 2, "without an engine"
     engine = EngineHand(store)
     engine.run(endpoint, BROKEN)
-    monkeypatch.setattr(canary.time, "sleep", lambda s: engine.run(endpoint, BROKEN, b"card declined"))
+    monkeypatch.setattr("console.cli.canary.time.sleep", lambda s: engine.run(endpoint, BROKEN, b"card declined"))
     refused = console("deliveries", "retry", "--endpoint", "billing", "--canary")
     assert refused.code == 1
     assert "failed again; nothing else was retried" in refused.err
     assert "card declined" in refused.out
     assert store.gauges()[endpoint.id].failed == 4
-    monkeypatch.setattr(canary.time, "sleep", lambda s: engine.run(endpoint, OK))
+    monkeypatch.setattr("console.cli.canary.time.sleep", lambda s: engine.run(endpoint, OK))
     taken = console("deliveries", "retry", "--endpoint", "billing", "--canary")
     assert taken.code == 0
     assert "delivered · HTTP 200" in taken.out

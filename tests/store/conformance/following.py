@@ -1,7 +1,7 @@
 from dataclasses import replace
 
 from console.domain.change import Change
-from console.domain.delivery import DeliveryState
+from console.domain.delivery import DeliveryState, Verdict
 from console.domain.endpoint import EndpointState
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import EventId
@@ -41,7 +41,7 @@ class FollowingConformance:
         assert store.outcomes(begun.id) == Outcomes(waiting=6)
         claimed = claim_all(store, epoch)
         assert store.outcomes(begun.id) == Outcomes(waiting=6)
-        verdicts = (delivered(), delivered(), failed(), retry(NOW_MS + 10**9))
+        verdicts: tuple[Verdict, ...] = (delivered(), delivered(), failed(), retry(NOW_MS + 10**9))
         store.complete([make_completed(c, v) for c, v in zip(claimed, verdicts, strict=False)], epoch=epoch)
         assert store.outcomes(begun.id) == Outcomes(delivered=2, failed_again=2, waiting=2)
 
@@ -55,7 +55,7 @@ class FollowingConformance:
         ]
         assert store.copies(EventId("evt_a"), limit=10) == copies[::-1]
         assert store.copies(EventId("evt_a"), limit=1) == copies[1:]
-        assert [store.event(id_).copy_of for id_ in ("evt_a", *copies)] == [None, "evt_a", "evt_a"]
+        assert [store.event(id_).copy_of for id_ in (EventId("evt_a"), *copies)] == [None, "evt_a", "evt_a"]
         urls = {d.event_id: d.url for d in store.deliveries(DeliveryFilter(), limit=10)}
         assert urls == {copies[0]: None, copies[1]: "http://127.0.0.1:9/elsewhere"}
         assert {c.event_id: c.url for c in claim_all(store, epoch)} == urls
@@ -82,7 +82,7 @@ class FollowingConformance:
         assert store.oldest_movable(retrying, where) is None
         store.accept([make_event() for _ in range(4)], NOW_MS)
         claimed = claim_all(store, epoch)
-        verdicts = (delivered(), failed(), failed(), delivered())
+        verdicts: tuple[Verdict, ...] = (delivered(), failed(), failed(), delivered())
         store.complete([make_completed(c, v) for c, v in zip(claimed, verdicts, strict=True)], epoch=epoch)
         ids = tuple(c.delivery_id for c in claimed)
         assert store.oldest_movable(retrying, where) == ids[1]
