@@ -128,6 +128,7 @@ async def test_what_is_typed_ahead_goes_where_it_belongs(store: Store, clock: Mo
             app.post_message(events.Key(key, character))
         await until(pilot, lambda: isinstance(app.screen, SecretScreen), "the secret")
         made = store.find_endpoint("ahead")
+        await until(pilot, lambda: made.secrets[0].text in screen_text(app))
         assert (made.url, made.types) == ("https://x.io", ("a",))
 
 
