@@ -18,7 +18,7 @@ from console.domain.words import phrase_of
 from console.store.sqlite import filtering
 from console.store.sqlite.connection import Connection, TimeUpError
 from console.store.sqlite.filtering import Conditions
-from console.store.sqlite.picking import COUNTED, Pick, Picking, Stream, beside, pick_from
+from console.store.sqlite.picking import COUNTED, Pick, Picking, Stream, beside, pick_all, pick_from
 from console.store.sqlite.shelves import SHELF, Candidates, Shelves
 from console.store.sqlite.times import Times
 
@@ -32,7 +32,7 @@ _LEAST_IDS, _LEAST_SHELVES = 256, 1
 NOT_INDEXED = 5_000
 """Attempts that the search file does not know yet. Of more it is not said where they belong: everything is compared."""
 
-FEW_SHELVES = 300
+FEW_SHELVES = 100
 """The attempts of so many are gathered and sorted; to find those of more, attempts are walked."""
 
 _ALL = 2**62
@@ -184,7 +184,7 @@ class _Listed:
 
     def __init__(self, numbers: list[int], end: int) -> None:
         self._numbers, self._at, self._end = numbers, 0, end
-        self.width = _FIRST_IDS
+        self.width = _LEAST_IDS
 
     @property
     def over(self) -> bool:
@@ -213,13 +213,18 @@ class Finder:
         self._picking = Picking(connection)
         self.shelves = Shelves(connection)
         self._clock = SystemClock()
+        self._deadline_s = math.inf
+
+    def _begin(self, budget_ms: float) -> None:
+        self._deadline_s = self._clock.monotonic_s() + budget_ms / 1000
 
     def deliveries(
         self, where: DeliveryFilter, *, limit: int, before: DeliveryId | None, budget_ms: float
     ) -> Reach[int]:
         """Ids, the newest first."""
+        self._begin(budget_ms)
         way = self._way_to_deliveries(where, before, whole=False)
-        return Reach([], 0, done=True) if way is None else self._walk(*way, limit, budget_ms)
+        return Reach([], 0, done=True) if way is None else self._walk(*way, limit)
 
     def count(self, where: DeliveryFilter, *, budget_ms: float, also: str = "1") -> tuple[dict[int, int], bool]:
         """How many there are of each endpoint (seq), and whether those are all.
@@ -227,6 +232,7 @@ class Finder:
         Args:
             also: one more condition, on the columns of `deliveries`.
         """
+        self._begin(budget_ms)
         way = self._way_to_deliveries(where, None, whole=True)
         if way is None:
             return {}, True
@@ -241,11 +247,12 @@ class Finder:
                 counts[endpoint] = counts.get(endpoint, 0) + count
             return []
 
-        done = self._go(course, add, _ALL, budget_ms).done
+        done = self._go(course, add, _ALL).done
         return counts, done
 
     def attempts(self, where: AttemptFilter, page: AttemptPage, *, budget_ms: float) -> Reach[int]:
         """Ids in the page's direction."""
+        self._begin(budget_ms)
         ascending = page.after is not None
         newest = self._connection.value(_NEWEST_ATTEMPT)
         if where.delivery_id is not None or where.event_id is not None:
@@ -265,17 +272,18 @@ class Finder:
                 c = filtering.of_attempts(where)
                 return Pick(_ATTEMPTS_AMONG.format(where=c.where()), [json.dumps(piece), *c.parameters, wanted])
 
-            return self._walk(course, read_listed, page.limit, budget_ms)
+            return self._walk(course, read_listed, page.limit)
         stream, conditions = parts
 
         def read(piece: tuple[int, int], wanted: int) -> Pick:
             c = _within(conditions, "attempts.id", piece)
             return pick_from(stream, "attempts", c, limit=wanted, ascending=ascending)
 
-        return self._walk(_Ids(bottom, top, ascending=ascending), read, page.limit, budget_ms)
+        return self._walk(_Ids(bottom, top, ascending=ascending), read, page.limit)
 
     def events(self, where: EventFilter, *, limit: int, before_seq: int | None, budget_ms: float) -> Reach[int]:
         """Numbers, the newest first."""
+        self._begin(budget_ms)
         parts = self._picking.event_parts(where)
         if parts is None:
             return Reach([], 0, done=True)
@@ -292,12 +300,12 @@ class Finder:
                 return Pick(_EVENTS_ON.format(where=c.where()), [json.dumps(piece), *c.parameters, wanted])
 
             course = _OnShelves(candidates, bottom // SHELF, -(-top // SHELF), lambda shelf: shelf * SHELF)
-            return self._walk(course, read_shelves, limit, budget_ms)
+            return self._walk(course, read_shelves, limit)
 
         def read(piece: tuple[int, int], wanted: int) -> Pick:
             return pick_from(stream, "events", _within(conditions, "events.seq", piece), limit=wanted)
 
-        return self._walk(_Ids(bottom, top), read, limit, budget_ms)
+        return self._walk(_Ids(bottom, top), read, limit)
 
     def _way_to_deliveries(
         self, where: DeliveryFilter, before: DeliveryId | None, *, whole: bool
@@ -320,7 +328,10 @@ class Finder:
             candidates = self._candidates(where.texts, answers=True)
             if candidates is not None and candidates.estimate(low, high) * SHELF <= size:
                 return self._on_shelves(where, candidates, (low, high), (bottom, top))
-        return _Ids(bottom, top), self._along(where, stream)
+        course = _Ids(bottom, top)
+        if where.texts:
+            course.width = _LEAST_IDS
+        return course, self._along(where, stream)
 
     def _on_shelves(
         self, where: DeliveryFilter, candidates: Candidates, shelves: tuple[int, int], ids: tuple[int, int]
@@ -343,7 +354,7 @@ class Finder:
             c = _within(left, "deliveries.id", piece)
             if through_events:
                 c.add("events.seq BETWEEN ? AND ?", self._event_from(piece[0]), self._event_below(piece[1]))
-            return pick_from(stream, "deliveries", c, limit=wanted)
+            return pick_all(stream, c) if wanted == _ALL else pick_from(stream, "deliveries", c, limit=wanted)
 
         return read
 
@@ -399,13 +410,12 @@ class Finder:
     def _ids(self, pick: Pick) -> list[int]:
         return [id_ for (id_,) in self._connection.rows(pick.sql, pick.parameters)]
 
-    def _walk(self, course: _Course, read: Read, wanted: int, budget_ms: float) -> Reach[int]:
-        return self._go(course, lambda piece, left: self._ids(read(piece, left)), wanted, budget_ms)
+    def _walk(self, course: _Course, read: Read, wanted: int) -> Reach[int]:
+        return self._go(course, lambda piece, left: self._ids(read(piece, left)), wanted)
 
-    def _go(self, course: _Course, read: Callable[[Any, int], list[int]], wanted: int, budget_ms: float) -> Reach[int]:
+    def _go(self, course: _Course, read: Callable[[Any, int], list[int]], wanted: int) -> Reach[int]:
         """Go piece by piece until there are enough, the budget is spent or all was looked at; by one piece at least."""
-        now_s = self._clock.monotonic_s
-        deadline_s = now_s() + budget_ms / 1000
+        now_s, deadline_s = self._clock.monotonic_s, self._deadline_s
         found: list[int] = []
         fastest_s, bounded = math.inf, False
         while not course.over and len(found) < wanted:
@@ -416,7 +426,7 @@ class Finder:
             except TimeUpError:
                 break
             course.past(piece)
-            bounded = math.isfinite(budget_ms)
+            bounded = math.isfinite(deadline_s)
             if now_s() >= deadline_s:
                 break
             took_s = max(now_s() - began_s, 1e-6)

@@ -107,6 +107,17 @@ def pick_from(stream: Stream, table: str, where: Conditions, *, limit: int, asce
     return Pick(sql, [*parameters, json.dumps(stream.keys), limit, limit, *parameters, limit, limit])
 
 
+def pick_all(stream: Stream, where: Conditions) -> Pick:
+    """All of it in no order, to be counted: nothing is merged."""
+    if stream.keys is None:
+        return Pick(f"SELECT {stream.id} AS picked FROM {stream.source} WHERE {where.where()}", where.parameters)
+    keys = "(SELECT value ->> 0 AS a, value ->> 1 AS b FROM json_each(?))"
+    sql = (
+        f"SELECT {stream.id} AS picked FROM {keys} CROSS JOIN {stream.source} WHERE {stream.keyed} AND {where.where()}"
+    )
+    return Pick(sql, [json.dumps(stream.keys), *where.parameters])
+
+
 class Picking:
     """Picks pages over one connection. `snapshot` is around whatever must agree."""
 
