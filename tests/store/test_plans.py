@@ -116,7 +116,7 @@ class Probe:
         self.connection.raw.set_trace_callback(None)
         lines: list[str] = []
         for sql in statements:
-            if sql.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE")):
+            if sql.lstrip().upper().startswith(("SELECT", "UPDATE", "DELETE", "WITH")):
                 lines += [row[3] for row in self.connection.rows(f"EXPLAIN QUERY PLAN {sql}")]
         return "\n".join(lines)
 
@@ -205,6 +205,10 @@ READS: dict[str, tuple[Callable[[Probe], object], str]] = {
     "events, a page": (
         lambda p: p.store.events(EventFilter(), limit=50, before_seq=ROWS // 2),
         "INDEX deliveries_event (event=?)",
+    ),
+    "groups of failures": (
+        lambda p: p.store.failure_groups(DeliveryFilter()),
+        "INDEX deliveries_group (failure_group>?",
     ),
     "next due": (lambda p: p.store.next_due([1, 2]), "COVERING INDEX deliveries_due (endpoint=?"),
     "gauges": (lambda p: p.store.gauges(), "SEARCH g USING INTEGER PRIMARY KEY"),
