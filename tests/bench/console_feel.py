@@ -37,7 +37,7 @@ JUMPS: tuple[tuple[str, str, str], ...] = (
 
 FILTERS = (
     ("endpoint:rare", r"\d rare "),
-    ("cause:dns", r"✗ 503 dns"),
+    ("cause:dns", r"✗ [^\n]*dns"),
     ("type:account.closed", r"account\.closed +[✓✗]"),
     ("status:503 endpoint:crm", r"\d crm [^\n]*✗ 503"),
     ("state:failed type:lead.*", r"lead\.created +✗"),

@@ -9,6 +9,7 @@ import pytest
 
 from console.domain.errors import ConfigError, StoreError
 from console.store import Store
+from console.store.sqlite.reading import ReadingQueries
 from console.ui.app import ConsoleApp
 from console.ui.screens.failures import FailuresScreen
 from console.ui.screens.groups import GroupsScreen
@@ -132,21 +133,21 @@ async def test_data_that_no_longer_comes_says_how_old_it_is(
 
 
 async def test_a_store_that_cannot_be_read_is_one_line_and_is_tried_again(
-    make_console: Make, monkeypatch: pytest.MonkeyPatch, store: Store
+    make_console: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     app = make_console()
     broken = True
 
     async with app.run_test(size=(80, 24)) as pilot:
         await ready(pilot, app)
-        read = type(store).engine_status
+        read = ReadingQueries.engine_status
 
         def engine_status(self: Any) -> Any:
             if broken:
                 raise StoreError("store.db: disk I/O error: run webhook-console status")
             return read(self)
 
-        monkeypatch.setattr(type(store), "engine_status", engine_status)
+        monkeypatch.setattr(ReadingQueries, "engine_status", engine_status)
         await until(pilot, lambda: "✗ store.db: disk I/O error" in screen_text(app))
         broken = False
         await until(pilot, lambda: "disk I/O error" not in screen_text(app))
