@@ -223,7 +223,7 @@ class Finder:
     ) -> Reach[int]:
         """Ids, the newest first."""
         self._begin(budget_ms)
-        way = self._way_to_deliveries(where, before, whole=False)
+        way = self._way_to_deliveries(where, before)
         return Reach([], 0, done=True) if way is None else self._walk(*way, limit)
 
     def count(self, where: DeliveryFilter, *, budget_ms: float, also: str = "1") -> tuple[dict[int, int], bool]:
@@ -233,7 +233,7 @@ class Finder:
             also: one more condition, on the columns of `deliveries`.
         """
         self._begin(budget_ms)
-        way = self._way_to_deliveries(where, None, whole=True)
+        way = self._way_to_deliveries(where, None)
         if way is None:
             return {}, True
         course, read = way
@@ -307,10 +307,8 @@ class Finder:
 
         return self._walk(_Ids(bottom, top), read, limit)
 
-    def _way_to_deliveries(
-        self, where: DeliveryFilter, before: DeliveryId | None, *, whole: bool
-    ) -> tuple[_Course, Read] | None:
-        size, stream = self._picking.delivery_stream(where, before, whole=whole)
+    def _way_to_deliveries(self, where: DeliveryFilter, before: DeliveryId | None) -> tuple[_Course, Read] | None:
+        size, stream = self._picking.delivery_stream(where, before, whole=False)
         if not size:
             return None
         bottom, top = self._bounds(_DELIVERIES, where, before, None)
