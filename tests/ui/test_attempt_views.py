@@ -85,10 +85,10 @@ def test_any_times_make_a_bar_that_fits(
 @pytest.mark.parametrize(
     ("coding", "packed"),
     [
-        ("gzip", gzip.compress(b"hello " * 50)),
+        ("gzip", gzip.compress(b"hello " * 50, mtime=0)),
         ("deflate", zlib.compress(b"hello " * 50)),
         ("deflate", zlib.compress(b"hello " * 50)[2:-4]),
-        ("deflate, gzip", gzip.compress(zlib.compress(b"hello " * 50))),
+        ("deflate, gzip", gzip.compress(zlib.compress(b"hello " * 50), mtime=0)),
     ],
 )
 def test_compressed_bodies_are_unpacked(coding: str, packed: bytes) -> None:
