@@ -19,7 +19,7 @@ from console.domain.rates import Window
 from console.ui.palette import ConsoleCommands, commands_by_id, commands_of_endpoints, commands_of_keys
 from console.ui.screens.inspector import InspectorScreen
 from console.ui.screens.operations import OperationsScreen
-from console.ui.widgets.confirm import ConfirmScreen, PromptScreen
+from console.ui.widgets.confirm import ConfirmScreen, FieldsScreen, PromptScreen
 from tests.ui.inspected import Host, Scene, assert_nothing_raw, make_scene, seen_on, until
 
 
@@ -117,7 +117,7 @@ async def test_screens_windows_and_themes(app: PaletteHost) -> None:
 async def test_an_endpoint_is_paused_and_resumed_by_name(app: PaletteHost, scene: Scene, size: tuple[int, int]) -> None:
     async with app.run_test(size=size) as pilot:
         await choose(pilot, "pause endpoint mail", "Pause endpoint mail[bold]")
-        await until(pilot, lambda: isinstance(app.screen, PromptScreen))
+        await until(pilot, lambda: isinstance(app.screen, FieldsScreen))
         await pilot.press(*"late", "enter")
         await until(pilot, lambda: scene.store.find_endpoint("mail[bold]").state is EndpointState.PAUSED)
         await choose(pilot, "resume endpoint mail", "Resume endpoint mail[bold]")
