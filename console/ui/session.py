@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Timer
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from console.domain.clock import Clock
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["ReadInterruptedError", "ReadOnlyError", "Session"]
 
 T = TypeVar("T")
+_TELL_AGAIN_S = 0.01
 
 
 class ReadOnlyError(ConsoleError):
@@ -54,6 +55,10 @@ class _StoreThread:
             job.unwanted = True
             if self._running is job and self._store is not None:
                 self._store.interrupt()
+                # A statement that was just about to begin has not noticed: told again until it has.
+                again = Timer(_TELL_AGAIN_S, self.drop, (job,))
+                again.daemon = True
+                again.start()
 
     def _call(self, job: _Job[T]) -> T:
         if self._store is None:
