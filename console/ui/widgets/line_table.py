@@ -102,6 +102,8 @@ class LineTable(LineView, Generic[RowT]):
         self._marks = Marks()
         self._strips: LRUCache[tuple[Hashable, bool, str], tuple[RowT, Strip]] = LRUCache(512)
         self._placed: tuple[int, tuple[Placed, ...]] = (-1, ())
+        self._shown: tuple[int, list[RowT | None]] = (-1, [])
+        """The first line and the rows that were on the screen when rows last changed."""
         self.set_reactive(LineTable.empty, empty)
         self.set_reactive(LineTable.follow, tail)
 
@@ -127,6 +129,7 @@ class LineTable(LineView, Generic[RowT]):
         self._source = source
         self._strips.clear()
         self._count_seen = source.count
+        self._shown = (-1, [])
         self.rows_changed()
 
     @property
@@ -157,7 +160,19 @@ class LineTable(LineView, Generic[RowT]):
             self._find_cursor_again()
         self._note_cursor()
         self.refresh_edge()
-        self.refresh()
+        self._refresh_changed()
+
+    def _refresh_changed(self) -> None:
+        """Paint the lines whose rows differ from those that were there; all, when they have moved."""
+        first = self.first_visible
+        rows = [self._row_at(index) for index in range(first, self.last_visible + 1)]
+        (first_before, before), self._shown = self._shown, (first, rows)
+        if first != first_before or len(rows) != len(before) or not rows or self._marks.in_range:
+            self.refresh()
+            return
+        for at, (old, new) in enumerate(zip(before, rows, strict=True)):
+            if old is not new and old != new:
+                self.refresh_index(first + at)
 
     def invalidate(self) -> None:
         """Render every row anew: something other than the rows has changed what their cells say."""
