@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from console.domain.delivery import DeliveryState
-from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
-from console.domain.ids import AttemptId, DeliveryId, EventId
+from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter, StatusRange
+from console.domain.ids import AttemptId, DeliveryId, EventId, FailureGroupId
 from console.domain.operation import OperationKind
 from console.domain.outcome import Cause
 from console.domain.work import ClaimOrder
@@ -172,6 +172,18 @@ READS: dict[str, tuple[Callable[[Probe], object], str]] = {
     "failed attempts, the tail": (
         attempts(AttemptFilter(failed_only=True), after=MIDDLE),
         "INDEX attempts_failed (id>?)",
+    ),
+    "deliveries by status": (
+        deliveries(DeliveryFilter(statuses=(StatusRange(500, 599),))),
+        "INDEX deliveries_status",
+    ),
+    "deliveries of a group": (
+        deliveries(DeliveryFilter(groups=(FailureGroupId(3),))),
+        "INDEX deliveries_group",
+    ),
+    "attempts by status": (
+        attempts(AttemptFilter(statuses=(StatusRange(500, 599), StatusRange(404, 404)))),
+        "INDEX attempts_status",
     ),
     "attempts by cause": (attempts(AttemptFilter(causes=(Cause.DNS,))), "INDEX attempts_cause (cause=?"),
     "attempts, a page": (
