@@ -167,7 +167,7 @@ class LineTable(LineView, Generic[RowT]):
         first = self.first_visible
         rows = [self._row_at(index) for index in range(first, self.last_visible + 1)]
         (first_before, before), self._shown = self._shown, (first, rows)
-        if first != first_before or len(rows) != len(before) or not rows or self._marks.in_range:
+        if first != first_before or len(rows) != len(before) or self._marks.in_range:
             self.refresh()
             return
         for at, (old, new) in enumerate(zip(before, rows, strict=True)):
