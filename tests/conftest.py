@@ -9,6 +9,17 @@ from hypothesis import HealthCheck, settings
 
 from console.store import Store, open_store
 
+# Here and not in the folders: one folder's tests may import another's before its conftest is read.
+for _module in (
+    "store.conformance",
+    "store.recount",
+    "store.opened",
+    "engine.rig",
+    "faults.invariants",
+    "faults.world",
+):
+    pytest.register_assert_rewrite(f"tests.{_module}")
+
 # No deadline: the machine's other work is no fault of the code. WEBHOOK_CONSOLE_HYPOTHESIS=long searches for minutes.
 _SLOW = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 settings.register_profile("quick", deadline=None, suppress_health_check=_SLOW)

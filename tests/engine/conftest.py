@@ -3,9 +3,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.engine.rig", "tests.store.recount")
-
-from tests.engine.rig import Rig  # noqa: E402 - its assertions are to be explained too
+from tests.engine.rig import Rig
 
 
 @pytest.fixture

@@ -1,16 +1,14 @@
 """Fixtures of the store's tests."""
 
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
-pytest.register_assert_rewrite("tests.store.conformance", "tests.store.recount", "tests.store.opened")
-
-from collections.abc import Iterator  # noqa: E402 - asserts are rewritten before the modules are imported
-from contextlib import closing  # noqa: E402
-from pathlib import Path  # noqa: E402
-
-from console.store import Store, open_store  # noqa: E402
-from tests.store.backends import BACKENDS, Backend  # noqa: E402
-from tests.store.worlds import make_world  # noqa: E402
+from console.store import Store, open_store
+from tests.store.backends import BACKENDS, Backend
+from tests.store.worlds import make_world
 
 
 @pytest.fixture(params=BACKENDS)
