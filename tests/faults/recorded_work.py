@@ -18,7 +18,7 @@ from console.domain.errors import StoreError
 from console.domain.ids import EventId
 from console.domain.work import Claimed
 from console.store import Store, open_store
-from console.store.sqlite.store import SqliteStore
+from console.store.sqlite.base import Queries
 from tests.factories import add_endpoint, claim_all, delivered, failed, make_completed, make_event, retry, start_engine
 from tests.faults import troubles
 from tests.faults.policies import policy_fields
@@ -111,7 +111,7 @@ class Work:
             self.readers.pop().close()
             return
         reader = open_store(self.path, read_only=True)
-        assert isinstance(reader, SqliteStore)
+        assert isinstance(reader, Queries)
         reader._connection.raw.execute("BEGIN")
         reader.endpoints()
         self.readers.append(reader)

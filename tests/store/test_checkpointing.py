@@ -11,6 +11,7 @@ import pytest
 from console.domain.errors import StoreError
 from console.store import open_store
 from console.store.sqlite import checkpointing, engine
+from console.store.sqlite.base import Queries
 from console.store.sqlite.checkpointing import checkpoint, write_all_again
 from console.store.sqlite.store import SqliteStore
 from tests.factories import NOW_MS, add_endpoint, make_event, start_engine
@@ -24,8 +25,8 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
         yield store
 
 
-def _open(path: Path, *, read_only: bool = False) -> SqliteStore:
-    store = open_store(path, read_only=read_only)
+def _open(path: Path) -> SqliteStore:
+    store = open_store(path)
     assert isinstance(store, SqliteStore)
     return store
 
@@ -43,7 +44,8 @@ def _log(store: SqliteStore) -> tuple[int, int]:
 def _cut_short(store: SqliteStore, within: ExitStack) -> None:
     """Make a checkpoint that a reader cuts short."""
     _accept(store)
-    reader = within.enter_context(closing(_open(store.path, read_only=True)))
+    reader = within.enter_context(closing(open_store(store.path, read_only=True)))
+    assert isinstance(reader, Queries)
     reader._connection.raw.execute("BEGIN")
     reader.endpoints()
     _accept(store)
@@ -113,7 +115,7 @@ def test_others_read_and_write_while_all_is_written_again(store: SqliteStore) ->
     thread = threading.Thread(target=produce)
     thread.start()
     try:
-        with closing(_open(store.path, read_only=True)) as reader:
+        with closing(open_store(store.path, read_only=True)) as reader:
             for _ in range(100):
                 write_all_again(store._connection)
                 checkpoint(store._connection, "PASSIVE")
