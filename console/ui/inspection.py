@@ -45,10 +45,17 @@ class Inspection:
     around: Circumstances
     outcomes: tuple[Outcome, ...]
     """Of the event at the other endpoints; first those that it is owed to."""
+    at_ms: int | None = None
+    """The moment of the past at whose end all this was so; None: it is so now."""
 
     @property
     def endpoint(self) -> Endpoint | None:
         return self.around.endpoint
+
+    @property
+    def not_yet(self) -> bool:
+        """The event came after the moment that is looked at."""
+        return self.at_ms is not None and self.event.accepted_at_ms > self.at_ms
 
 
 def read_inspection(store: Store, delivery_id: DeliveryId, now_ms: int) -> Inspection:
@@ -74,13 +81,21 @@ def read_inspection(store: Store, delivery_id: DeliveryId, now_ms: int) -> Inspe
         attempts=tuple(attempts),
         engine=engine,
         around=around,
-        outcomes=tuple(_outcomes(event, delivery, siblings, endpoints)),
+        outcomes=tuple(outcomes_of(event, delivery, siblings, endpoints)),
     )
 
 
-def read_if_changed(store: Store, delivery_id: DeliveryId, now_ms: int, known: int | None) -> Inspection | None:
-    """As `read_inspection`; None when nothing was committed since data version `known`."""
-    return None if known is not None and store.data_version() == known else read_inspection(store, delivery_id, now_ms)
+def read_if_changed(
+    store: Store, delivery_id: DeliveryId, now_ms: int, known: int | None, *, at_ms: int | None = None
+) -> Inspection | None:
+    """As `read_inspection`, or at the end of `at_ms`; None when nothing was committed since data version `known`."""
+    if known is not None and store.data_version() == known:
+        return None
+    if at_ms is None:
+        return read_inspection(store, delivery_id, now_ms)
+    from console.ui.past_inspection import read_past_inspection
+
+    return read_past_inspection(store, delivery_id, at_ms)
 
 
 def delivery_of_event(store: Store, event_id: EventId) -> DeliveryId | None:
@@ -97,9 +112,10 @@ def delivery_of_event(store: Store, event_id: EventId) -> DeliveryId | None:
     return None
 
 
-def _outcomes(
+def outcomes_of(
     event: Event, current: Delivery, siblings: Iterable[Delivery], endpoints: Iterable[Endpoint]
 ) -> Iterable[Outcome]:
+    """What became of an event at the endpoints besides that of the delivery that is looked at."""
     owed = {current.endpoint_id}
     for sibling in sorted(siblings, key=lambda d: d.endpoint_name):
         owed.add(sibling.endpoint_id)

@@ -42,10 +42,25 @@ def page_tabs(seen: Inspection, page: str) -> Content:
     return Content.assemble(shown, "   ", (route(seen), "bold"))
 
 
+def as_of_words(seen: Inspection) -> str:
+    """Of which moment all this is, and what of it is not; empty for what is now."""
+    if seen.at_ms is None:
+        return ""
+    return f"As of {clock_time(seen.at_ms)[:8]}, under the endpoint's policy of today:"
+
+
 def explanation(seen: Inspection, now_ms: int) -> Content:
-    """How the delivery stands now, why, and what comes next."""
+    """How the delivery stands now, or stood at the moment that is looked at, why, and what comes next."""
+    if seen.not_yet:
+        later = (
+            f"The event was accepted later, {clock_time(seen.event.accepted_at_ms)[:8]}: none of this was there yet."
+        )
+        return Content.styled(later, "$text-muted")
+    if seen.at_ms is not None:
+        now_ms = seen.at_ms
     said = explain_delivery(seen.delivery, seen.attempts, seen.around, now_ms)
     style = {"ok": "$text-success", "normal": "", "strong": "bold"}.get(said.meaning, f"$text-{said.meaning}")
-    parts = [Content.styled(sanitise(said.what.replace("\n", " ")), f"bold {style}")]
+    parts = [Content.styled(as_of_words(seen), "$text-muted")] if seen.at_ms is not None else []
+    parts += [Content.styled(sanitise(said.what.replace("\n", " ")), f"bold {style}")]
     parts += [Content(sanitise(text.replace("\n", " "))) for text in (said.why, said.next) if text]
     return Content(" ").join(parts)

@@ -40,7 +40,7 @@ def read_past(
         focus=focus,
         read_at_s=read_at_s,
         engine=store.engine_status(),
-        endpoints=tuple(endpoints if is_last else (_as_of(e, levels.get(e.id)) for e in endpoints)),
+        endpoints=tuple(endpoints if is_last else (endpoint_as_of(e, levels.get(e.id)) for e in endpoints)),
         gauges=gauges,
         rates=past_rates(store, window, focus, at_ms, newest_ms),
         alerts=tuple(store.alerts(at_ms)) if is_last else (),
@@ -114,7 +114,7 @@ def _gauge(level: Level | None, sending: int, failure: LastFailure | None) -> Ga
     )
 
 
-def _as_of(endpoint: Endpoint, level: Level | None) -> Endpoint:
+def endpoint_as_of(endpoint: Endpoint, level: Level | None) -> Endpoint:
     """An endpoint in the state that it had. Reason, probes and pace belong to today's state, and go with it."""
     if level is None or level.state is None or level.state_since_ms is None:
         return endpoint

@@ -24,11 +24,12 @@ from console.ui.inspection import Inspection, Outcome, read_if_changed
 from console.ui.inspector_keys import BINDINGS, STEERING, may_steer
 from console.ui.inspector_words import PANES, event_facts, explanation, outcomes_title, page_tabs, route
 from console.ui.masking import mask_body, mask_exchange
+from console.ui.messages import MomentChanged
 from console.ui.pausing import pause_or_resume
 from console.ui.payload_pane import PayloadPane
 from console.ui.raw_lines import raw_lines
 from console.ui.session import Session
-from console.ui.status import crumbs_below, status_line
+from console.ui.status import crumbs_below, past_ms, past_words, status_line
 from console.ui.steering import complain, retry_deliveries, say, session_of, skip_head
 from console.ui.widgets.attempt_list import AttemptList
 from console.ui.widgets.header import StatusHeader
@@ -109,10 +110,13 @@ class InspectorScreen(Screen[None]):
     @work(exclusive=True, group="inspection", exit_on_error=False)
     async def load(self) -> None:
         """Read the delivery again, if anything was committed since."""
-        known = self._seen.data_version if self._seen is not None and self._trouble is None else None
-        now_ms = self.session.clock.now_ms()
+        at_ms, now_ms = past_ms(self.app), self.session.clock.now_ms()
+        same = self._seen is not None and self._seen.at_ms == at_ms and self._trouble is None
+        known = self._seen.data_version if self._seen is not None and same else None
         try:
-            seen = await self.session.read(lambda store: read_if_changed(store, self.delivery_id, now_ms, known))
+            seen = await self.session.read(
+                lambda store: read_if_changed(store, self.delivery_id, now_ms, known, at_ms=at_ms)
+            )
         except ConsoleError as error:
             gone = isinstance(error, UnknownReferenceError)
             self._trouble = str(error) if gone else f"The store cannot be read: {error}"
@@ -123,6 +127,9 @@ class InspectorScreen(Screen[None]):
         if seen is not None:
             self._show(seen)
         self._say_status()
+
+    def on_moment_changed(self, message: MomentChanged) -> None:
+        self.load()
 
     def _show(self, seen: Inspection) -> None:
         before, self._seen = self._seen, seen
@@ -145,6 +152,7 @@ class InspectorScreen(Screen[None]):
         attempt = self.current_attempt
         if attempt is None:
             self.query_one(ReadingView).show([Line(spans=(("No attempt was made yet.", "muted"),))])
+            self._title("exchange", "Exchange")
             return
         if await self._read_exchange(attempt):
             self._show_exchange(attempt)
@@ -182,8 +190,12 @@ class InspectorScreen(Screen[None]):
 
     def _exchange_of(self, attempt: Attempt | None) -> Exchange | None:
         """What went over the wire, as it may be shown."""
-        exchange = None if attempt is None else self._exchanges.get(attempt.id)
+        exchange = self._came_back(attempt)
         return mask_exchange(exchange) if exchange is not None and self.session.masked else exchange
+
+    def _came_back(self, attempt: Attempt | None) -> Exchange | None:
+        # One that had not ended at the moment that is looked at may have been read at another.
+        return None if attempt is None or attempt.ended_at_ms is None else self._exchanges.get(attempt.id)
 
     @property
     def _payload(self) -> bytes:
@@ -209,7 +221,7 @@ class InspectorScreen(Screen[None]):
     def _say_status(self) -> None:
         engine = self._seen.engine if self._seen is not None else None
         self.query_one(StatusHeader).state = status_line(
-            self.session, self.crumbs, engine, self._read_at_s, self.size.width
+            self.session, self.crumbs, engine, self._read_at_s, self.size.width, past=past_words(self.app)
         )
 
     def on_screen_resume(self) -> None:
@@ -280,8 +292,13 @@ class InspectorScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action in STEERING:
-            return may_steer(action, self._seen, read_only=self.session.read_only)
+            return may_steer(action, self._seen, read_only=self._read_only)
         return super().check_action(action, parameters)
+
+    @property
+    def _read_only(self) -> bool:
+        """The past cannot be changed either."""
+        return self.session.read_only or past_ms(self.app) is not None
 
     def action_back(self) -> None:
         self.app.pop_screen()
@@ -375,8 +392,7 @@ class InspectorScreen(Screen[None]):
     @property
     def _sent(self) -> Exchange | None:
         """What went over the wire for the chosen attempt."""
-        attempt = self.current_attempt
-        return None if attempt is None else self._exchanges.get(attempt.id)
+        return self._came_back(self.current_attempt)
 
     # What is taken away
 

@@ -22,10 +22,12 @@ from console.ui.attempt_diff import Side, diff_lines
 from console.ui.explain import explain_attempt, explain_delivery
 from console.ui.format import inline
 from console.ui.inspection import Inspection
+from console.ui.inspector_words import as_of_words
 from console.ui.masking import mask_text
+from console.ui.messages import MomentChanged
 from console.ui.session import Session
 from console.ui.signature_lines import signature_lines
-from console.ui.status import crumbs_below, status_line
+from console.ui.status import crumbs_below, past_ms, past_words, status_line
 from console.ui.steering import complain, session_of
 from console.ui.time_words import TimeWords
 from console.ui.widgets.header import StatusHeader
@@ -72,7 +74,7 @@ class ReadingScreen(Screen[None]):
         """Where this is, and how the engine was when it was opened."""
         read_at_s = self.session.clock.monotonic_s()
         self.query_one(StatusHeader).state = status_line(
-            self.session, self.crumbs, self.seen.engine, read_at_s, self.size.width
+            self.session, self.crumbs, self.seen.engine, read_at_s, self.size.width, past=past_words(self.app)
         )
 
     def show(self, title: str, lines: Sequence[Line], *, from_top: bool = False) -> None:
@@ -82,6 +84,17 @@ class ReadingScreen(Screen[None]):
 
     def on_resize(self) -> None:
         self.say_status()
+
+    def on_moment_changed(self, message: MomentChanged) -> None:
+        self._leave_another_moment()
+
+    def on_screen_resume(self) -> None:
+        self._leave_another_moment()
+
+    def _leave_another_moment(self) -> None:
+        """What is shown is of the moment at which it was opened."""
+        if self.is_current and past_ms(self.app) != self.seen.at_ms:
+            self.app.pop_screen()
 
     def action_back(self) -> None:
         self.app.pop_screen()
@@ -158,8 +171,11 @@ class WhyScreen(ReadingScreen):
 
     def _why(self) -> list[Line]:
         seen = self.seen
-        said = explain_delivery(seen.delivery, seen.attempts, seen.around, self.session.clock.now_ms())
-        lines = [Line(spans=(("WHY", "accent"),)), _prose(said.what, strong=True)]
+        said = explain_delivery(seen.delivery, seen.attempts, seen.around, seen.at_ms or self.session.clock.now_ms())
+        lines = [Line(spans=(("WHY", "accent"),))]
+        if seen.at_ms is not None:
+            lines.append(_prose(as_of_words(seen)))
+        lines.append(_prose(said.what, strong=True))
         lines += [_prose(text) for text in (said.why, said.next) if text]
         if self._attempt is not None:
             policy = seen.endpoint.policy if seen.endpoint else None

@@ -18,8 +18,10 @@ from console.store import Store
 from console.ui.explain import outcome_words
 from console.ui.format import ABSENT, clock_time, counted, duration, inline
 from console.ui.inspection import Inspection
+from console.ui.messages import MomentChanged
+from console.ui.past import as_of
 from console.ui.session import Session
-from console.ui.status import crumbs_below, status_line
+from console.ui.status import crumbs_below, past_ms, past_words, status_line
 from console.ui.steering import complain, session_of
 from console.ui.widgets.columns import Column
 from console.ui.widgets.header import StatusHeader
@@ -127,18 +129,21 @@ class RelatedScreen(Screen[None]):
         """Where this is, and how the engine was when it was opened."""
         read_at_s = self.session.clock.monotonic_s()
         self.query_one(StatusHeader).state = status_line(
-            self.session, self.crumbs, self.seen.engine, read_at_s, self.size.width
+            self.session, self.crumbs, self.seen.engine, read_at_s, self.size.width, past=past_words(self.app)
         )
 
     def on_resize(self) -> None:
         self.say_status()
 
+    def on_moment_changed(self, message: MomentChanged) -> None:
+        self.load()
+
     @work(exclusive=True, exit_on_error=False)
     async def load(self) -> None:
         """Read the neighbours."""
-        attempt, span_s = self._attempt, SPANS_S[self._span]
+        attempt, span_s, at_ms = self._attempt, SPANS_S[self._span], past_ms(self.app)
         try:
-            found = await self.session.read(lambda store: read_related(store, attempt, span_s))
+            found = await self.session.read(lambda store: read_related(store, attempt, span_s, at_ms))
         except ConsoleError as error:
             complain(self.app, error)
             return
@@ -153,6 +158,8 @@ class RelatedScreen(Screen[None]):
             f"{clock_time(attempt.started_at_ms)}: {counted(len(found), 'attempt', 'attempts')}, {failed:,} failed, "
             f"of {counted(events, 'event', 'events')}"
         )
+        if at_ms is not None:
+            words += f", as they stood {clock_time(at_ms)[:8]}"
         more = "; only the nearest are shown" if len(found) >= 2 * MOST_EACH_WAY else ""
         self.query_one("#title", Static).update(Content(inline(words + more)))
 
@@ -175,14 +182,17 @@ class RelatedScreen(Screen[None]):
         self.app.pop_screen()
 
 
-def read_related(store: Store, attempt: Attempt, span_s: int) -> list[Attempt]:
-    """Attempts of the same endpoint that began less than `span_s` before or after this one, oldest first."""
+def read_related(store: Store, attempt: Attempt, span_s: int, at_ms: int | None = None) -> list[Attempt]:
+    """Attempts of the same endpoint that began less than `span_s` before or after this one, oldest first; as they stood
+    at the end of `at_ms`, when that is given."""
     around_ms = span_s * 1000
+    until_ms = attempt.started_at_ms + around_ms + 1
     where = AttemptFilter(
         endpoints=(attempt.endpoint_id,),
         since_ms=attempt.started_at_ms - around_ms,
-        until_ms=attempt.started_at_ms + around_ms + 1,
+        until_ms=until_ms if at_ms is None else min(until_ms, at_ms + 1),
     )
     before = store.attempts(where, AttemptPage(limit=MOST_EACH_WAY, before=AttemptId(attempt.id + 1)))
     after = store.attempts(where, AttemptPage(limit=MOST_EACH_WAY, after=attempt.id))
-    return [*before, *after]
+    found = [*before, *after]
+    return found if at_ms is None else [as_of(other, at_ms) for other in found]
