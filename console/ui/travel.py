@@ -3,6 +3,7 @@
 import shlex
 from typing import TYPE_CHECKING
 
+from console.config import store_path
 from console.domain.bursts import Burst, bursts
 from console.domain.errors import ConsoleError, ReadInterruptedError
 from console.domain.ids import EndpointId
@@ -172,8 +173,9 @@ class Travel:
         app, words = self._app, ["webhook-console"]
         if app.session.copy is not None:
             words += [str(app.session.copy.path)]
-        elif app.session.read_only:
-            words += ["--read-only"]
+        else:
+            words += ["--read-only"] if app.session.read_only else []
+            words += [] if app.session.path == store_path(None) else ["--store", str(app.session.path)]
         moment = self.moment or Moment(at_ms=self.end_ms)
         words += ["--at", moment.argument]
         if moment.since_ms is None:
