@@ -85,6 +85,20 @@ def complete(text: str, cursor: int, vocabulary: Vocabulary) -> list[Completion]
     return [Completion(word, start, end, hint) for word, hint in terms if word != typed][:MOST]
 
 
+def while_typed(text: str, cursor: int) -> str:
+    """The text as it filters while somebody is still typing; the text itself where nothing is half typed.
+
+    The last word of a `text:` at whose end the cursor is counts as a beginning; a quote that is open there is closed.
+    """
+    if cursor != len(text):
+        return text
+    place = _place(text, cursor)
+    value = text[place.value :]
+    if place.key != "text" or not value.removeprefix('"') or not value[-1].isalnum():
+        return text
+    return f'{text}*"' if place.in_quotes else f"{text}*"
+
+
 def _place(text: str, cursor: int) -> _Place:
     place, at = _Place(), 0
     while at < cursor:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.domain.query_complete import Vocabulary, complete
+from console.domain.query_complete import Vocabulary, complete, while_typed
 
 WORDS = Vocabulary(
     endpoints=("crm", "crm-eu", 'odd",name'),
@@ -65,3 +65,23 @@ def test_every_completion_keeps_what_is_around_it(text: str, cursor: int) -> Non
         at = max(0, min(cursor, len(text)))
         assert 0 <= one.start <= at <= one.end <= len(text)
         assert one.applied(text) != text or one.end > at
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("text:decl", "text:decl*"),
+        ("crm text:d", "crm text:d*"),
+        ('text:"card decl', 'text:"card decl*"'),
+        ("text:", "text:"),
+        ('text:"', 'text:"'),
+        ("text:decl*", "text:decl*"),
+        ('text:"card declined"', 'text:"card declined"'),
+        ("text:decl crm", "text:decl crm"),
+        ("type:inv", "type:inv"),
+        ("decl", "decl"),
+    ],
+)
+def test_the_last_word_of_a_text_is_a_beginning_while_it_is_typed(text: str, asked: str) -> None:
+    assert while_typed(text, len(text)) == asked
+    assert while_typed(text, 0) == text

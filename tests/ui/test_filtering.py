@@ -101,3 +101,37 @@ async def test_keys_that_are_typed_ahead_mean_what_they_meant(
         assert typed.value == "endpoint:billing"
         bar.action_keep()
         await until(pilot, lambda: [row.name for row in endpoints.rows] == ["billing"])
+
+
+async def test_what_may_become_a_key_narrows_the_endpoints_meanwhile(
+    store: Store, clock: MovableClock, make_console: Make
+) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await read(pilot, app)
+        endpoints, _ = tables(app)
+        await pilot.press("slash", *"en")
+        await until(pilot, lambda: "endpoint:" in screen_text(app) and not endpoints.rows)
+        await pilot.press("backspace")
+        await until(pilot, lambda: len(endpoints.rows) == 3, "each URL has an e")
+
+
+async def test_a_text_that_is_half_typed_shows_what_begins_so(
+    store: Store, clock: MovableClock, make_console: Make
+) -> None:
+    epoch = fill(store, clock)
+    store.accept([make_event(type="invoice.paid", payload=b'{"why": "card declined"}')], clock.now_ms())
+    attempt_all(store, epoch, failed(), now_ms=clock.now_ms())
+    app = make_console()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await read(pilot, app)
+        _, tail = tables(app)
+        await pilot.press("tab", "slash", *'text:"card decl')
+        await until(pilot, lambda: len(tail.model.rows) == 1)
+        assert "while it is typed; Enter looks for whole words" in screen_text(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: "the quote is not closed" in screen_text(app), "an open quote is not kept")
+        await pilot.press("quotation_mark", "enter")
+        await until(pilot, lambda: not tail.model.rows, "as whole words nothing says it")
+        assert "no index of words" in screen_text(app)

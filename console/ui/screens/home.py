@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from console.domain.ids import AttemptId
+    from console.domain.searching import SearchStatus
     from console.store import Store
     from console.ui.forecast_pane import ForecastPane
     from console.ui.heating import HeatStrips
@@ -63,6 +64,8 @@ class HomeScreen(LiveScreen):
         self._first = first
         self._filters = {"endpoints": "", "tail": ""}
         self._asked: PaneFilters | None = None
+        self._index = ""
+        """What is to be said of the index of words, where texts are looked for."""
         """What the filters ask for; None until there is one."""
         self._paused_at_ms: int | None = None
         self._held = HeldBack()
@@ -269,6 +272,8 @@ class HomeScreen(LiveScreen):
         if tail.model.folded:
             folded = fmt.counted(tail.model.folded, "success", "successes")
             parts.append(f"over {attempt_tail.FOLD_ABOVE}/s: {folded} counted · Enter lists a second")
+        if self._asked is not None and self._asked.attempts.texts and self._index:
+            parts.append(self._index)
         self._title("tail", parts)
 
     def _title(self, pane: str, parts: list[str]) -> None:
@@ -349,6 +354,7 @@ class HomeScreen(LiveScreen):
                 "attempts" if pane == "tail" else pane, snapshot.endpoints if snapshot else (), types
             ),
             history=desk.history,
+            parts=pane == "endpoints",
         )
         await self.mount(bar, before="KeyBar")
 
@@ -397,16 +403,28 @@ class HomeScreen(LiveScreen):
     async def _show_when_answered(self, taken: Taken | None, question: "Callable[[Store], set[AttemptId]]") -> None:
         """Show attempts, or those that are known, once it is known in which of them the texts are."""
         asked = self._questions
+        now_ms = self.console.now_ms
         try:
-            asked.learn(await self.console.session.read(question))
+            said, index = await self.console.session.read(lambda store: (question(store), store.search_status(now_ms)))
         except ConsoleError as error:
             self.console.complain(error)
             return
+        asked.learn(said)
+        self._say_index(index)
         if taken is not None:
             self._add_attempts(taken)
         else:
             self._tail.model.filter(asked.wanted)
             self._tail.model_changed()
+
+    def _say_index(self, status: "SearchStatus | None") -> None:
+        """Say how far the index of words is behind, where it is."""
+        from console.ui.failure_search import index_words
+
+        words = index_words(status)
+        if words != self._index:
+            self._index = words
+            self._say_titles()
 
     def action_back(self) -> None:
         """Undo the innermost thing: a filter here, then a maximised pane, then the narrowing to one endpoint."""

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from console.domain.errors import QueryError
-from console.domain.query_complete import Vocabulary, complete
+from console.domain.query_complete import Vocabulary, complete, while_typed
 from console.ui.format import inline, one_line
 from console.ui.widgets.completions import Completions
 from console.ui.widgets.safe_input import SafeInput
@@ -47,6 +47,7 @@ class FilterBar(Vertical):
         check: what a text is understood as, in its own words; raises QueryError.
         vocabulary: what is offered.
         history: what was kept before, the newest last.
+        parts: words without a key are parts of names, so that each letter narrows; else whole types and names.
     """
 
     DEFAULT_CSS = """
@@ -90,10 +91,11 @@ class FilterBar(Vertical):
         check: Callable[[str], str],
         vocabulary: Vocabulary,
         history: Sequence[str] = (),
+        parts: bool = False,
     ) -> None:
         super().__init__()
         self._text, self._placeholder, self._check = text, placeholder, check
-        self._vocabulary = vocabulary
+        self._vocabulary, self._parts = vocabulary, parts
         self._history, self._back = list(history), 0
         self._good = True
         self._half_typed = False
@@ -123,12 +125,17 @@ class FilterBar(Vertical):
 
     # What is typed
 
+    @property
+    def _typed(self) -> str:
+        """What is asked for while one types."""
+        return while_typed(self._input.value, self._input.cursor_position)
+
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
         self._look()
         if self._good and not self._half_typed and not self._kept:
-            self.post_message(self.Changed(event.value, closed=False))
+            self.post_message(self.Changed(self._typed, closed=False))
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
@@ -141,10 +148,12 @@ class FilterBar(Vertical):
         at = self._input.cursor_position
         offered = complete(text, at, self._vocabulary)
         # A word that may become a key would be taken for a type meanwhile, and nothing would be left of the list.
-        self._half_typed = any(one.start < at and one.replacement.endswith(":") for one in offered)
+        may_be_key = any(one.start < at and one.replacement.endswith(":") for one in offered)
+        self._half_typed = may_be_key and not self._parts
         self._offered.show(offered)
+        typed = self._typed
         try:
-            understood = self._check(text)
+            understood = self._check(typed)
         except QueryError as error:
             self._good = False
             # What is half typed and can be completed is not wrong yet.
@@ -152,6 +161,10 @@ class FilterBar(Vertical):
             self._say_wrong(error, hidden=typing)
         else:
             self._good = True
+            if typed != text:
+                begun = understood or typed
+                self._say(f"= {inline(begun)}  while it is typed; Enter looks for whole words", "", wrong=False)
+                return
             same = understood == text.strip() or self._half_typed
             self._say("" if same or not understood else f"= {inline(understood)}", "", wrong=False)
 
@@ -213,10 +226,19 @@ class FilterBar(Vertical):
     def action_keep(self) -> None:
         """Only what can be read is kept."""
         self._look()
-        if self._good:
-            self._close(self._input.value)
+        text = self._input.value
+        if self._good and self._is_whole(text):
+            self._close(text)
         else:
             self._look_wrong()
+
+    def _is_whole(self, text: str) -> bool:
+        """Whether it can be read as it stands, with no quote open."""
+        try:
+            self._check(text)
+        except QueryError:
+            return False
+        return True
 
     def _look_wrong(self) -> None:
         try:
@@ -230,7 +252,7 @@ class FilterBar(Vertical):
 
     def action_save(self) -> None:
         self._look()
-        if self._good and self._input.value.strip():
+        if self._good and self._input.value.strip() and self._is_whole(self._input.value):
             self.post_message(self.SaveRequested(self._input.value))
         else:
             self._look_wrong()
