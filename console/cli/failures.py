@@ -15,8 +15,8 @@ from console.domain.failure_group import FailureGroup
 from console.domain.ids import format_number
 
 GROUP_FIELDS = (
-    "id", "endpoint_id", "endpoint", "cause", "status", "words", "deliveries", "first_at", "last_at",
-    "newest_delivery_id", "example_attempt_id",
+    "id", "endpoint_id", "endpoint", "cause", "status", "words", "deliveries", "failed", "retried", "first_at",
+    "last_at", "newest_delivery_id", "example_attempt_id",
 )  # fmt: skip
 
 
@@ -36,7 +36,8 @@ GROUP_FIELDS = (
 def failures(invocation: Invocation, flags: DeliveryFlags, limit: int) -> int:
     """Show failed and retried deliveries grouped by endpoint, cause, status and error, the largest group first.
 
-    A group's number is what group:N in a filter means. Its example is the last attempt that failed that way.
+    COUNT is what has FAILED for good and what is RETRIED. A group's number is what group:N in a filter means. Its
+    example is the last attempt that failed that way.
     """
     with invocation.reading() as store:
         groups = store.failure_groups(flags.resolve(store))[:limit]
@@ -59,6 +60,8 @@ def group_record(group: FailureGroup) -> Record:
         "status": group.status,
         "words": group.words,
         "deliveries": group.deliveries,
+        "failed": group.failed,
+        "retried": group.retried,
         "first_at": iso(group.first_at_ms),
         "last_at": iso(group.last_at_ms),
         "newest_delivery_id": format_number("dlv", group.newest),
@@ -72,6 +75,8 @@ def _print(groups: Sequence[FailureGroup], now_ms: int) -> None:
     columns = (
         Column(title="GROUP", right=True),
         Column(title="COUNT", right=True),
+        Column(title="FAILED", right=True, optional=True),
+        Column(title="RETRIED", right=True, optional=True),
         Column(title="ENDPOINT", flexible=True),
         Column(title="CAUSE"),
         Column(title="ERROR", flexible=True),
@@ -85,6 +90,8 @@ def _print(groups: Sequence[FailureGroup], now_ms: int) -> None:
             [
                 str(group.id),
                 (exact(group.deliveries), "error"),
+                exact(group.failed or 0),
+                exact(group.retried or 0),
                 group.endpoint_name,
                 " ".join(str(part) for part in (group.status, group.cause) if part is not None),
                 group.words,

@@ -23,6 +23,8 @@ class FailureGroup:
     """What the error says, without what varies. Foreign text."""
     deliveries: int
     """Those that are failed or retried now, and match what was asked for."""
+    failed: int | None = None
+    """How many of them have failed for good; the others are retried. None: of a past moment, nobody wrote that down."""
     newest: DeliveryId
     """The youngest of them."""
     first_at_ms: int
@@ -30,6 +32,10 @@ class FailureGroup:
     """When an attempt failed of it for the first time that is known, and for the last."""
     example: AttemptId | None
     """The last attempt that failed of it; None when it is no longer kept."""
+
+    @property
+    def retried(self) -> int | None:
+        return None if self.failed is None else self.deliveries - self.failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,14 +39,15 @@ def fingerprint(body: bytes, detail: str) -> Fingerprint:
     """What identifies a failure: the receiver's own words where there are any, else `detail`.
 
     Of JSON those are its message, code and type, of HTML its title, of anything else its first line. Ids, numbers,
-    hex, moments, addresses and quoted values are taken out. Looks at HEAD_BYTES of the body at most.
+    hex, moments, addresses and quoted values are taken out. Looks at HEAD_BYTES of the body at most, and of what they
+    unpack to at most as much, where they are gzip or deflate.
     """
     return _fingerprint(body[:HEAD_BYTES], detail)
 
 
 @lru_cache(maxsize=_REMEMBERED)
 def _fingerprint(head: bytes, detail: str) -> Fingerprint:
-    words = _cut(_words_of(head))
+    words = _cut(_words_of(_unpacked(head)))
     if not words or words == VARIES:
         # `HTTP 503` says nothing that the status does not.
         words = NO_TEXT if _STATUS_ALONE.fullmatch(detail) else steady(detail) or NO_TEXT
@@ -101,6 +102,19 @@ def steady(text: str) -> str:
 
 def _cut(line: str) -> str:
     return line[: WORDS_MAX - 1].rstrip(f"{VARIES} ") + VARIES if len(line) > WORDS_MAX else line
+
+
+def _unpacked(head: bytes) -> bytes:
+    """The beginning of what was compressed, by its first bytes: headers may say otherwise. As it came, else."""
+    gzip = head.startswith(b"\x1f\x8b")
+    if not gzip and not (len(head) > 2 and head[0] == 0x78 and int.from_bytes(head[:2]) % 31 == 0):
+        return head
+    import zlib
+
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16 if gzip else zlib.MAX_WBITS).decompress(head, HEAD_BYTES)
+    except zlib.error:
+        return head
 
 
 def _words_of(head: bytes) -> str:

@@ -33,6 +33,12 @@ class Groups:
     def deliveries(self) -> int:
         return sum(group.deliveries for group in self.found)
 
+    @property
+    def failed(self) -> int | None:
+        """How many of them have failed for good; None: nobody knows."""
+        known = [group.failed for group in self.found if group.failed is not None]
+        return sum(known) if len(known) == len(self.found) else None
+
 
 def read_groups(store: Store, where: DeliveryFilter, window: Window, *, moment: Moment | None, now_ms: int) -> Groups:
     """Groups as they stand; of a past moment, those that failed in the time that is shown."""

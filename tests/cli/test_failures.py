@@ -28,6 +28,7 @@ def test_groups_the_largest_first(console: CommandLine, past: Store) -> None:
         "billing", "http_5xx", 503, "locked by …", 2,
     )  # fmt: skip
     assert second["words"] == "no such customer"
+    assert (first["failed"], first["retried"]) == (2, 0)
     assert console("attempts", "show", first["example_attempt_id"], "--json").record["cause"] == "http_5xx"
     shown = console("failures").out
     assert "locked by …" in shown

@@ -1,8 +1,12 @@
 """Which failures are the same error: what a person would say, over what varies in real answers."""
 
+import gzip
 import json
+import random
 import subprocess
 import sys
+import zlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.domain.fingerprint import HEAD_BYTES, NO_TEXT, OTHERS, WORDS_MAX, fingerprint
+from console.domain.fingerprint import HEAD_BYTES, NO_TEXT, OTHERS, WORDS_MAX, _unpacked, fingerprint
 
 MOMENTS = st.datetimes(datetime.fromisoformat("2001-01-01"), datetime.fromisoformat("2099-01-01"))
 IDS = st.one_of(
@@ -104,6 +108,17 @@ def test_an_answer_without_text_says_so_and_a_failure_without_an_answer_what_fai
     assert fingerprint(body, "HTTP 503").words == NO_TEXT
     detail = "connect to 10.0.0.1:443: Connection refused (os error 111)"
     assert fingerprint(body, detail).words == "connect to …: Connection refused (os error …)"
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zlib.compress])
+def test_what_was_compressed_is_told_by_what_it_says(pack: Callable[[bytes], bytes]) -> None:
+    plain = b'{"error":"no stock of 7"}'
+    assert fingerprint(pack(plain), "HTTP 500").key == fingerprint(plain, "HTTP 500").key
+    long = b"<title>Bad Gateway</title>" + bytes(random.Random(1).choices(b"abcdef", k=100_000))
+    assert fingerprint(pack(long), "HTTP 500").words == "Bad Gateway", "its beginning is enough"
+    bomb = pack(b"a" * 50_000_000)
+    assert len(_unpacked(bomb[:HEAD_BYTES])) == HEAD_BYTES
+    assert fingerprint(b"x^ is damaged", "").words == "x^ is damaged"
 
 
 def test_codes_tell_errors_apart() -> None:

@@ -194,7 +194,7 @@ CREATE INDEX deliveries_due ON deliveries (endpoint, next_attempt_at) WHERE stat
 CREATE INDEX deliveries_endpoint_cause ON deliveries (endpoint, last_cause, id) WHERE last_cause IS NOT NULL;
 CREATE INDEX deliveries_endpoint_state ON deliveries (endpoint, state, id);
 CREATE INDEX deliveries_event ON deliveries (event);
-CREATE INDEX deliveries_group ON deliveries (failure_group, id) WHERE failure_group IS NOT NULL AND last_cause IS NOT NULL AND state IN ('pending', 'sending', 'failed');
+CREATE INDEX deliveries_group ON deliveries (failure_group, id, state) WHERE failure_group IS NOT NULL AND last_cause IS NOT NULL AND state IN ('pending', 'sending', 'failed');
 CREATE INDEX deliveries_operation ON deliveries (operation, id) WHERE operation IS NOT NULL;
 CREATE INDEX deliveries_ordered ON deliveries (endpoint, order_key, state, id)
   WHERE order_key IS NOT NULL AND state IN ('pending', 'sending', 'failed');

@@ -31,15 +31,16 @@ WITH RECURSIVE live (g) AS (
 ), newest (g, id) AS MATERIALIZED (
   SELECT g, (SELECT id {_OF_GROUP} AND {{beside}} ORDER BY id DESC LIMIT 1) FROM live WHERE g IS NOT NULL
 )
-SELECT g, p.id, p.name, d.last_cause, d.last_status, coalesce(f.words, ?), (SELECT count(*) {_OF_GROUP} AND {{beside}}),
-  newest.id, coalesce(f.first_at, d.created_at), coalesce(f.last_at, d.last_attempt_at, d.updated_at),
+SELECT g, p.id, p.name, d.last_cause, d.last_status, coalesce(f.words, ?),
+  (SELECT json_array(count(*), count(*) FILTER (WHERE state = 'failed')) {_OF_GROUP} AND {{beside}}), newest.id,
+  coalesce(f.first_at, d.created_at), coalesce(f.last_at, d.last_attempt_at, d.updated_at),
   (SELECT id FROM attempts WHERE id = f.example)
 FROM newest CROSS JOIN deliveries d ON d.id = newest.id CROSS JOIN endpoints p ON p.seq = d.endpoint
 LEFT JOIN failure_groups f ON f.id = g
 WHERE {{where}}
 """
 _GROUPS_BETWEEN = """
-SELECT f.id, p.id, p.name, f.cause, nullif(f.status, 0), f.words, n,
+SELECT f.id, p.id, p.name, f.cause, nullif(f.status, 0), f.words, json_array(n, NULL),
   coalesce((SELECT delivery FROM attempts WHERE id = f.example), 0), f.first_at, (last_bucket + ?) * 1000,
   (SELECT id FROM attempts WHERE id = f.example)
 FROM (SELECT failure_group, sum(count) AS n, max(bucket) AS last_bucket FROM group_rates
@@ -129,11 +130,13 @@ def _largest_first(rows: list[Row]) -> list[FailureGroup]:
             status=status,
             words=words,
             deliveries=count,
+            failed=of_those,
             newest=DeliveryId(newest),
             first_at_ms=first_at,
             last_at_ms=last_at,
             example=None if example is None else AttemptId(example),
         )
-        for id_, endpoint, name, cause, status, words, count, newest, first_at, last_at, example in rows
+        for id_, endpoint, name, cause, status, words, counts, newest, first_at, last_at, example in rows
+        for count, of_those in (json.loads(counts),)
     ]
     return sorted(groups, key=lambda group: (-group.deliveries, group.id))

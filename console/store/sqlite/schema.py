@@ -268,7 +268,7 @@ INSERT INTO failure_groups (endpoint, cause, status, fingerprint, words, first_a
   FROM deliveries WHERE {TROUBLED} GROUP BY 1, 2, 3;
 UPDATE deliveries SET failure_group = (SELECT g.id FROM failure_groups g WHERE g.endpoint = deliveries.endpoint
   AND g.cause = last_cause AND g.status = coalesce(last_status, 0) AND g.fingerprint = {UNTOLD}) WHERE {TROUBLED};
-CREATE INDEX deliveries_group ON deliveries (failure_group, id) WHERE failure_group IS NOT NULL AND {TROUBLED};
+CREATE INDEX deliveries_group ON deliveries (failure_group, id, state) WHERE failure_group IS NOT NULL AND {TROUBLED};
 
 CREATE TABLE levels (
   endpoint INTEGER NOT NULL,

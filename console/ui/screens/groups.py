@@ -196,9 +196,10 @@ class GroupsScreen(LiveScreen):
         if groups is not None:
             failed = self.console.moment is not None
             of = ("failed attempt", "failed attempts") if failed else ("delivery", "deliveries")
+            good = "" if not groups.failed else f", {fmt.exact(groups.failed)} failed for good"
             parts = [
                 fmt.counted(len(groups.found), "group", "groups"),
-                fmt.counted(groups.deliveries, *of),
+                fmt.counted(groups.deliveries, *of) + good,
                 f"trend of {trend_words(groups)}",
             ]
         if self._text:

@@ -29,6 +29,7 @@ def columns_at(width: int) -> tuple[Column, ...]:
     trend = TREND_CELLS if width < WIDE else WIDE_TREND_CELLS
     return (
         Column(key="count", title="COUNT", width=6, align="right", sortable=True, descending_first=True),
+        Column(key="failed", title="FAILED", width=6, align="right", priority=3),
         Column(key="endpoint", title="ENDPOINT", width=11, flex=2, sortable=True, sort_letter="N"),
         Column(key="cause", title="CAUSE", width=15, flex=1, sortable=True),
         Column(key="words", title="ERROR", width=20, flex=7),
@@ -66,6 +67,8 @@ def render_group(row: GroupRow, key: str, trend_cells: int = TREND_CELLS) -> Cel
     match key:
         case "count":
             return fmt.count(group.deliveries), "error"
+        case "failed":
+            return (fmt.ABSENT if group.failed is None else fmt.count(group.failed)), "normal"
         case "endpoint":
             return group.endpoint_name, "strong"
         case "cause":

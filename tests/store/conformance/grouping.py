@@ -72,6 +72,18 @@ class GroupingConformance:
             first.delivery_id, first.delivery_id + 1, last.delivery_id,
         }  # fmt: skip
 
+    def test_how_many_have_failed_for_good_is_told(self, store: Store) -> None:
+        epoch = start_engine(store)
+        add_endpoint(store)
+        fail(store, epoch, b"locked", b"locked")
+        fail(store, epoch, *[b"locked"] * 3, verdict=retry(NOW_MS + 5_000, Cause.HTTP_4XX, 422))
+        (group,) = store.failure_groups(ALL)
+        assert (group.deliveries, group.failed, group.retried) == (5, 2, 3)
+        (group,) = store.failure_groups(DeliveryFilter(states=(DeliveryState.FAILED,)))
+        assert (group.deliveries, group.failed, group.retried) == (2, 2, 0)
+        (group,) = store.failure_groups_between(ALL, since_s=MINUTE_S, until_s=MINUTE_S + MINUTE)
+        assert (group.deliveries, group.failed, group.retried) == (5, None, None)
+
     def test_endpoint_cause_and_status_tell_groups_apart(self, store: Store, backend: Backend) -> None:
         epoch = start_engine(store)
         for name in ("crm", "erp"):
@@ -101,7 +113,7 @@ class GroupingConformance:
             group.id: {MINUTE_S + 60: 1}
         }
         (then,) = store.failure_groups_between(ALL, since_s=MINUTE_S, until_s=MINUTE_S + 120)
-        assert then == replace(group, deliveries=3, last_at_ms=(MINUTE_S + 120) * 1000)
+        assert then == replace(group, deliveries=3, failed=None, last_at_ms=(MINUTE_S + 120) * 1000)
         assert store.failure_groups_between(ALL, since_s=MINUTE_S - 600, until_s=MINUTE_S) == []
         backend.assert_counted_right(store)
 
