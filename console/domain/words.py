@@ -22,6 +22,9 @@ _ESCAPE = re.compile(r"\\(?:((?:u[0-9a-fA-F]{4}\\)*u[0-9a-fA-F]{4})|.)", re.DOTA
 _PIECE = 64 * 1024
 """Characters that are taken apart at once, so that other threads have their turn between."""
 
+_PAIRED = "\N{MIDDLE DOT}"
+"""Between the words of a pair: in no word."""
+
 _BEGINNING_LEAST = 3
 """A word of which less is given than this says too little to be looked up in an index."""
 
@@ -41,14 +44,21 @@ def readable(data: bytes) -> str:
     return text.lower() if text.isascii() else unicodedata.normalize("NFC", text.casefold())
 
 
-def words_in(data: bytes) -> set[str]:
-    """All words that bytes say."""
+def terms_in(data: bytes) -> set[str]:
+    """What an index keeps of bytes: all words that they say, and the pairs that ids are made of, as `cus_42`.
+
+    A pair is a word of letters with one that has more than letters behind it. Alone, both stand in many places.
+    """
     text = readable(data)
-    if len(text) <= _PIECE:
-        return set(_WORD.findall(text))
     found: set[str] = set()
-    for piece in _pieces(text):
-        found.update(_WORD.findall(piece))
+    before = ""
+    for piece in (text,) if len(text) <= _PIECE else _pieces(text):
+        words = _WORD.findall(piece)
+        found.update(words)
+        for word in words:
+            if before and not word.isalpha():
+                found.add(f"{before}{_PAIRED}{word}")
+            before = word if word.isalpha() else ""
     return found
 
 
@@ -69,13 +79,27 @@ class Phrase:
 
     @property
     def wholes(self) -> tuple[str, ...]:
-        """The words that must be there as they are."""
-        return self.words[:-1] if self.begins else self.words
+        """The terms that must be there as they are; of a pair the words are not asked for again."""
+        words = self.words[:-1] if self.begins else self.words
+        pairs = [_pair(words[i - 1], word) if i else None for i, word in enumerate(words)]
+        single = (
+            word for i, word in enumerate(words) if pairs[i] is None and (i + 1 == len(words) or pairs[i + 1] is None)
+        )
+        return (*single, *(pair for pair in pairs if pair is not None))
 
     @property
     def beginning(self) -> str | None:
-        """How one more word must begin; None also when that says too little."""
-        return self.words[-1] if self.begins and len(self.words[-1]) >= _BEGINNING_LEAST else None
+        """How one more term must begin; None also when that says too little."""
+        if not self.begins:
+            return None
+        last = self.words[-1]
+        pair = _pair(self.words[-2], last) if len(self.words) > 1 else None
+        return pair or (last if len(last) >= _BEGINNING_LEAST else None)
+
+
+def _pair(first: str, second: str) -> str | None:
+    """The pair that words in a row are kept as, if any. One that begins with a beginning of `second` begins so too."""
+    return f"{first}{_PAIRED}{second}" if first.isalpha() and not second.isalpha() else None
 
 
 @lru_cache(maxsize=64)

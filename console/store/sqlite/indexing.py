@@ -11,7 +11,7 @@ from random import SystemRandom
 
 from console.domain.errors import ReadInterruptedError, StoreBusyError, StoreError
 from console.domain.searching import Indexed, SearchStatus
-from console.domain.words import words_in
+from console.domain.words import terms_in
 from console.store.sqlite.base import Queries
 from console.store.sqlite.connection import Connection
 from console.store.sqlite.picking import Picking
@@ -206,7 +206,7 @@ class IndexingQueries(Queries):
         rows = self._connection.rows(_PAYLOADS, (progress.shelves * SHELF, end * SHELF))
         words: dict[int, set[str]] = {}
         for i, (seq, _, payload) in enumerate(rows):
-            words.setdefault(seq // SHELF, set()).update(words_in(payload))
+            words.setdefault(seq // SHELF, set()).update(terms_in(payload))
             if i % _TEXTS_BETWEEN_TURNS == 0:
                 time.sleep(0)  # the interpreter is the deliveries' too
         index.run_many(_PUT, [(shelf * SHELF_ROWS, _text(those)) for shelf, those in words.items()])
@@ -305,13 +305,13 @@ def _text(words: set[str]) -> str:
 
 
 def _words_of(body: bytes) -> Iterable[str]:
-    return _words_of_short(body) if len(body) <= _SHORT else words_in(body)
+    return _words_of_short(body) if len(body) <= _SHORT else terms_in(body)
 
 
 @lru_cache(maxsize=1024)
 def _words_of_short(body: bytes) -> frozenset[str]:
-    return frozenset(words_in(body))
+    return frozenset(terms_in(body))
 
 
 def _all_words(texts: Iterable[bytes]) -> set[str]:
-    return set().union(*map(words_in, texts))
+    return set().union(*map(terms_in, texts))

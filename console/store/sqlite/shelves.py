@@ -5,6 +5,8 @@ all that came back for them; so it is small, takes little to write, and says of 
 What stands there is then read in the store and compared (`console.domain.words`): an answer never rests on the file
 alone, and without it everything is compared. It may be deleted at any time.
 
+Words that ids are made of are also kept in pairs, since each of them stands on many shelves.
+
 A shelf has a row of words for its payloads (`SHELF_ROWS` times its number) and further rows for answers as they come.
 Attempts are gone through in order; those that are still under way when it is their turn are noted (`late`).
 """
@@ -25,7 +27,7 @@ SHELF_ROWS = 1024
 WORD_KEPT = 64
 """Characters of a word; what differs only behind them is told apart by comparing."""
 
-VERSION = 1
+VERSION = 2
 IDENTITY = "SELECT value FROM meta WHERE key = 'search'"
 """The number that tells whose search file it is; kept in both. None: this store wants none."""
 
