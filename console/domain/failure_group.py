@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, FailureGroupId
 from console.domain.outcome import Cause
 
+UNTOLD = 0
+"""The key of failures of before errors were told apart, which no error has."""
+
+UNTOLD_WORDS = "not told apart: failed before this version"
+
 GROUPS_OF_A_KIND = 200
 """Errors of one endpoint, cause and status that are told apart; what comes after them is one group together."""
 

@@ -5,16 +5,17 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from console.domain.failure_group import UNTOLD
+
 HEAD_BYTES = 2048
 """How much of a body is looked at: what says what went wrong is at its beginning."""
 
 WORDS_MAX = 160
 """Characters of an error's words that are kept, and that tell it from others."""
 
-UNTOLD, OTHERS = 0, 1
-"""Keys that no error has: of failures of before errors were told apart, and of one too many kinds of error."""
+OTHERS = UNTOLD + 1
+"""The key of one too many kinds of error, which no error has either."""
 
-UNTOLD_WORDS = "not told apart: failed before this version"
 OTHERS_WORDS = "all other answers: too many kinds of them to tell apart"
 NO_TEXT = "no text in the answer"
 

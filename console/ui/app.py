@@ -149,7 +149,7 @@ class ConsoleApp(App[int]):
         self.opening = False
         """A form was asked for, and is not there yet: until then keys do nothing."""
         self.register_theme(chosen := _theme(theme, self.memory.theme or self.preferences.settings.theme))
-        self.theme = chosen.name
+        self._begin_with(chosen)
         self.preferences.bind_keys()
 
     @cached_property
@@ -165,6 +165,14 @@ class ConsoleApp(App[int]):
         return self.session.read_only or self.moment is not None
 
     # Starting and ending
+
+    def _begin_with(self, theme: "Theme") -> None:
+        """Wear a theme before anything is shown: setting `theme` would have every style be parsed twice."""
+        self.set_reactive(App.theme, theme.name)
+        dark = theme.dark
+        self.update_classes({f"-theme-{theme.name}": True, "-dark-mode": dark, "-light-mode": not dark}, update=False)
+        self._refresh_truecolor_filter(self.ansi_theme)
+        self.stylesheet.set_variables(self.get_css_variables())
 
     def get_driver_class(self) -> "type[Driver]":
         from textual.drivers.linux_driver import LinuxDriver

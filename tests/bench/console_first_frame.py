@@ -79,6 +79,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--size", default="120x40", help="COLUMNSxROWS")
     options = parser.parse_args()
+    sys.setswitchinterval(0.0005)  # the thread that notes when bytes came must not wait for the emulator
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
         three_endpoints(home / "store.db")

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from console.domain.failure_group import UNTOLD_WORDS
 from console.domain.filters import DeliveryFilter
-from console.domain.fingerprint import UNTOLD_WORDS
 from console.domain.ids import OperationId
 from console.domain.outcome import Cause
 from console.store import open_store

@@ -5,9 +5,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-from console.domain.failure_group import FailureGroup, Heat, Share
+from console.domain.failure_group import UNTOLD_WORDS, FailureGroup, Heat, Share
 from console.domain.filters import DeliveryFilter
-from console.domain.fingerprint import UNTOLD_WORDS
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, FailureGroupId
 from console.domain.outcome import Cause
 from console.domain.rates import MINUTE

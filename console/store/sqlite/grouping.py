@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from console.domain.delivery import Delivered
-from console.domain.failure_group import GROUPS_OF_A_KIND
-from console.domain.fingerprint import OTHERS, OTHERS_WORDS, UNTOLD, Fingerprint, fingerprint
+from console.domain.failure_group import GROUPS_OF_A_KIND, UNTOLD
+from console.domain.fingerprint import OTHERS, OTHERS_WORDS, Fingerprint, fingerprint
 from console.domain.ids import AttemptId
 from console.domain.outcome import Cause
 from console.domain.rates import MINUTE

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from console.domain.fingerprint import UNTOLD, UNTOLD_WORDS
+from console.domain.failure_group import UNTOLD, UNTOLD_WORDS
 from console.domain.rates import SLOTS
 from console.store.sqlite.policies import own_policy_text, without_secrets
 

@@ -73,6 +73,7 @@ class HomeScreen(LiveScreen):
         self._read_once = False
         self._forecast: ForecastPane | None = None
         self._heat: HeatStrips | None = None
+        self._was_painted = False
 
     def body(self) -> ComposeResult:
         yield TextLine(id="endpoints-title", classes="pane-title")
@@ -126,10 +127,11 @@ class HomeScreen(LiveScreen):
             self._look_at_heat()
             self._show_held()
             self._show_endpoints()
+        self._was_painted = True  # the first tick is before
 
     def _look_at_heat(self) -> None:
         """Where there is room for it; not for the first frame."""
-        if self._heat is None and self.size.width >= endpoint_table.HEAT_FROM:
+        if self._heat is None and self._was_painted and self.size.width >= endpoint_table.HEAT_FROM:
             from console.ui.heating import HeatStrips
 
             self._heat = HeatStrips(self.console)
