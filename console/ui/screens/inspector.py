@@ -306,6 +306,7 @@ class InspectorScreen(Screen[None]):
     @work(exclusive=True, group="steering", exit_on_error=False)
     async def action_retry(self) -> None:
         if self._seen is not None and await retry_deliveries(self.app, DeliveryFilter(ids=(self.delivery_id,))):
+            self.query_one(AttemptList).follow = True  # what comes of it is what is wanted now
             self._read_anew()
 
     @work(exclusive=True, group="steering", exit_on_error=False)
