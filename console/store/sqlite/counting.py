@@ -66,8 +66,16 @@ class AttemptCounts:
         self._successes: dict[int, int] = {}
         self._failures: dict[int, tuple[int, str, str]] = {}
 
-    def add(self, *, endpoint: int, ended_at_ms: int, total_ms: float | None, cause: str | None, detail: str) -> None:
-        """Count one ended attempt. `total_ms` None: its duration is not known, and the histogram leaves it out."""
+    def add(
+        self, *, endpoint: int, ended_at_ms: int, total_ms: float | None, cause: str | None, detail: str,
+        elsewhere: bool = False,
+    ) -> None:  # fmt: skip
+        """Count one ended attempt.
+
+        Args:
+            total_ms: None: its duration is not known, and the histogram leaves it out.
+            elsewhere: it went to another URL than the endpoint's, and says nothing of how that one does.
+        """
         second = ended_at_ms // 1000
         counts = self._seconds.get((endpoint, second))
         if counts is None:
@@ -76,11 +84,13 @@ class AttemptCounts:
             counts[_FIRST_SLOT + slot_of(total_ms)] += 1
         if cause is None:
             counts[_OK] += 1
-            self._successes[endpoint] = ended_at_ms
+            if not elsewhere:
+                self._successes[endpoint] = ended_at_ms
         else:
             counts[_FAILED] += 1
             self._causes[second - second % MINUTE, endpoint, cause] += 1
-            self._failures[endpoint] = (ended_at_ms, cause, detail)
+            if not elsewhere:
+                self._failures[endpoint] = (ended_at_ms, cause, detail)
 
     def write(self, connection: Connection) -> None:
         """Add the sums to the store. The gauges' rows must exist."""

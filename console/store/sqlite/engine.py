@@ -293,7 +293,10 @@ class EngineQueries(HealthQueries):
             cause, detail = (None, "") if isinstance(verdict, Delivered) else (verdict.cause, verdict.detail)
             moves[endpoint]["sending"] -= 1
             moves[endpoint][_state_after(verdict)] += 1
-            counts.add(endpoint=endpoint, ended_at_ms=c.ended_at_ms, total_ms=c.total_ms, cause=cause, detail=detail)
+            counts.add(
+                endpoint=endpoint, ended_at_ms=c.ended_at_ms, total_ms=c.total_ms, cause=cause, detail=detail,
+                elsewhere=c.claimed.url is not None,
+            )  # fmt: skip
         counting.move(self._connection, moves)
         counts.write(self._connection)
 

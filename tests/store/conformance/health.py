@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from console.domain.breaker import HealthChange, ProbeFailed, ProbeSucceeded, Tripped
+from console.domain.delivery import Verdict
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.errors import FencedError
 from console.domain.filters import EventFilter
@@ -15,7 +16,17 @@ from console.domain.operation import OperationKind
 from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy
 from console.store.protocol import Store
-from tests.factories import NOW_MS, add_endpoint, attempt_all, delivered, make_event, make_spec, retry, start_engine
+from tests.factories import (
+    NOW_MS,
+    add_endpoint,
+    attempt_all,
+    delivered,
+    failed,
+    make_event,
+    make_spec,
+    retry,
+    start_engine,
+)
 from tests.store.backends import Backend
 
 ACTIVE, PAUSED, TRIPPED, DISABLED = EndpointState
@@ -159,6 +170,22 @@ class FailingConformance:
         assert (type_, said["data"]["pending"]) == ("webhook.endpoint.disabled", 1)
         assert store.disable_failing(wanted, epoch=epoch, now_ms=now_ms) == []
         backend.assert_counted_right(store)
+
+    def test_what_went_elsewhere_says_nothing_of_the_endpoint(self, store: Store) -> None:
+        epoch, endpoint = start_engine(store), add_endpoint(store)
+
+        def send_elsewhere(verdict: Verdict) -> None:
+            store.accept_for(make_event(), endpoint.id, NOW_MS, url="https://other.example/in")
+            attempt_all(store, epoch, verdict)
+
+        send_elsewhere(failed())
+        gauge = store.gauges()[endpoint.id]
+        assert (gauge.failing_since_ms, gauge.last_failure_at_ms) == (None, None)
+        fail_one(store, epoch)
+        failing_ms = store.gauges()[endpoint.id].failing_since_ms
+        assert failing_ms is not None
+        send_elsewhere(delivered())
+        assert store.gauges()[endpoint.id].failing_since_ms == failing_ms
 
     def test_a_success_ends_it(self, store: Store) -> None:
         epoch, endpoint = start_engine(store), add_endpoint(store)
