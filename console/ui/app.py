@@ -50,12 +50,16 @@ if TYPE_CHECKING:
     from textual.theme import Theme
 
     from console.ui.filtering import FilterDesk
+    from console.ui.likely import LikelyNext
     from console.ui.presence import Presence
     from console.ui.travel import Travel
     from console.ui.view import View
 
 AFTER_FIRST_DATA_S = 0.5
 """When what the first frame does not need is begun: watching theme files."""
+
+LIKELY_AFTER_S = 1.0
+"""When what the next keys are likely to need is loaded."""
 
 FIRST_READ_S = 0.3
 """How long the first frame waits for the first data: a store that is slow to read shows an empty frame first."""
@@ -133,6 +137,7 @@ class ConsoleApp(App[int]):
         self._view = view
         self._travel: Travel | None = None
         self._presence: Presence | None = None
+        self._likely: LikelyNext | None = None
         over_ssh = bool(os.environ.get("SSH_CONNECTION"))
         self.feed = LiveFeed(
             session.path,
@@ -216,6 +221,7 @@ class ConsoleApp(App[int]):
             self.say(self._notice)
         self.memory.begin()
         self.set_timer(AFTER_FIRST_DATA_S, self._watch_files)
+        self.set_timer(LIKELY_AFTER_S, self._load_likely)
 
     def _watch_files(self) -> None:
         from console.ui.presence import Presence
@@ -229,12 +235,20 @@ class ConsoleApp(App[int]):
             self.complain(error)
         self.run_worker(watcher.watch(), group="themes", exit_on_error=False)
 
+    def _load_likely(self) -> None:
+        from console.ui.likely import LikelyNext
+
+        self._likely = LikelyNext()
+        self._likely.start()
+
     def exit(self, *args: Any, **kwargs: Any) -> None:
         self.memory.note()  # while the screens are there
         super().exit(*args, **kwargs)
 
     async def on_unmount(self) -> None:
         self.feed.stop()
+        if self._likely is not None:
+            self._likely.stop()
         if self._presence is not None:
             await self._presence.leave()
 
