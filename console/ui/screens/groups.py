@@ -1,7 +1,7 @@
 """Failures by cause: the same errors together, how many, since when, what came back, and how to try them all again."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -13,7 +13,7 @@ from textual.widgets import Static
 from console.domain.errors import ConsoleError, QueryError, ReadInterruptedError
 from console.domain.failure_group import FailureGroup
 from console.domain.filters import DeliveryFilter
-from console.domain.ids import EndpointId, format_number
+from console.domain.ids import format_number
 from console.ui import format as fmt
 from console.ui.failure_reading import (
     Example,
@@ -26,19 +26,15 @@ from console.ui.failure_reading import (
 )
 from console.ui.live import Taken
 from console.ui.messages import MomentChanged
-from console.ui.screens.live_screen import LiveScreen
+from console.ui.screens.filtered_screen import FilteredScreen
 from console.ui.widgets.group_table import GroupTable, make_row, sorted_rows
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.text_line import TextLine
-
-if TYPE_CHECKING:
-    from console.ui.widgets.filter_bar import FilterBar
 
 READ_AGAIN_S = 1.0
 SHARE_OF_TIME = 0.1
 """Reading takes at most this share of the time: what is slow to count is counted less often."""
 
-PLACEHOLDER = "endpoint:crm cause:timeout_read status:5xx since:2h"
 NONE_MATCH = "Nothing matches. Esc clears the filter."
 NONE_AT_ALL = (
     "Nothing has failed, and nothing waits for another try.\n\n"
@@ -48,9 +44,10 @@ NONE_AT_ALL = (
 NONE_THEN = "Nothing failed in that time."
 
 
-class GroupsScreen(LiveScreen):
+class GroupsScreen(FilteredScreen):
     """Groups of failures, the largest first, and an example of the one under the cursor."""
 
+    PLACEHOLDER = "endpoint:crm cause:timeout_read status:5xx since:2h"
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
     AUTO_FOCUS = "#groups"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -72,12 +69,10 @@ class GroupsScreen(LiveScreen):
 
     def __init__(self, text: str = "") -> None:
         """`text`: a filter to begin with."""
-        super().__init__()
-        self._text = text
+        super().__init__(text)
         self._groups: Groups | None = None
         self._example: Example | None = None
         self._acting = self._stale = False
-        self._busy = self._wrong = ""
         self._read_at_s = float("-inf")
         self._pace_s = READ_AGAIN_S
 
@@ -105,23 +100,9 @@ class GroupsScreen(LiveScreen):
         return ("Home", "Failures by cause")
 
     @property
-    def warning(self) -> str:
-        return self._busy or self._wrong
-
-    @property
-    def filter_text(self) -> str:
-        """The filter, as it was typed."""
-        return self._text
-
-    @property
     def where(self) -> DeliveryFilter:
         """What is grouped. Raises QueryError."""
         return self.console.filters.parse(self._text, self.console.now_ms).deliveries(self._names)
-
-    @property
-    def _names(self) -> dict[EndpointId, str]:
-        snapshot = self.console.snapshot
-        return {e.id: e.name for e in snapshot.endpoints} if snapshot else {}
 
     # Reading
 
@@ -245,7 +226,9 @@ class GroupsScreen(LiveScreen):
         line = Content.assemble((" Example", "bold"), "".join(f" · {part}" for part in parts))
         self.query_one("#example-title", TextLine).line = line
         width, height = max(20, pane.size.width - 2), max(3, pane.size.height)
-        pane.update(Content("\n".join(answer_lines(example, width, height)) if example is not None else ""))
+        answer = Content("\n".join(answer_lines(example, width, height)) if example is not None else "")
+        if answer != pane.content:  # each update lays the whole screen out anew, and has it painted
+            pane.update(answer)
 
     def action_example(self) -> None:
         """Open the delivery of the example."""
@@ -277,40 +260,12 @@ class GroupsScreen(LiveScreen):
 
     # Filter and order
 
-    async def action_filter(self) -> None:
-        from console.ui.widgets.filter_bar import FilterBar
-
-        if self.query(FilterBar):
-            return
-        desk, snapshot = self.console.filters, self.console.snapshot
-        desk.read_saved()
-        bar = FilterBar(
-            self._text,
-            placeholder=PLACEHOLDER,
-            check=self._understood,
-            vocabulary=desk.words("deliveries", snapshot.endpoints if snapshot else ()),
-            history=desk.history,
-        )
-        await self.mount(bar, before="KeyBar")
-
-    def _understood(self, text: str) -> str:
-        from console.domain.query import format_query
-
-        query = self.console.filters.parse(text, self.console.now_ms)
-        return format_query(query.deliveries(self._names), self._names)
-
     def show_filter(self, text: str) -> None:
         """Show what matches another filter."""
         if text != self._text:
             self._text = text
             self._table.marks = ()
             self.read_again()
-
-    def on_filter_bar_changed(self, event: "FilterBar.Changed") -> None:
-        self.show_filter(event.text)
-        if event.closed:
-            self.console.filters.remember(event.text)
-            self._table.focus()
 
     def on_line_table_marks_changed(self, event: LineTable.MarksChanged) -> None:
         self._say_title()
