@@ -1,12 +1,13 @@
 """`read`: how everything stands, in whole sentences."""
 
 import time
+from collections.abc import Sequence
 
 import click
 
 from console.cli.commands import ConsoleCommand
 from console.cli.invocation import Invocation, pass_invocation
-from console.cli.output import clean, flush, say
+from console.cli.output import clean, emit, flush, say
 from console.domain.clock import Clock
 from console.domain.narration import Overview, how_it_stands, what_changed
 from console.domain.rates import WINDOWS, Window, total_of
@@ -15,7 +16,7 @@ from console.store import Store
 LOOK_EVERY_S = 1.0
 
 
-@click.command(cls=ConsoleCommand, examples=("read", "read --follow", "read --window 1h"))
+@click.command(cls=ConsoleCommand, examples=("read", "read --follow", "read --window 1h"), json_fields=("sentence",))
 @click.option("--follow", is_flag=True, help="Go on, and say what changes, a sentence a line.")
 @click.option(
     "--window",
@@ -32,21 +33,24 @@ def read(invocation: Invocation, follow: bool, label: str) -> None:
     No columns, no drawing, no colours, and the cursor never moves back. Every action of the console is a command:
     its dialogs name them, and so does --help.
     """
-    if invocation.json:
-        raise click.UsageError("read is for people: status, stats and alerts list have --json")
     window = next(window for window in WINDOWS if window.label == label)
     with invocation.reading() as store:
         before = read_overview(store, window, invocation.clock)
-        for sentence in how_it_stands(before):
-            say(clean(sentence))
-        flush()
+        _tell(how_it_stands(before), invocation)
         while follow:
             time.sleep(LOOK_EVERY_S)
             now = read_overview(store, window, invocation.clock)
-            for sentence in what_changed(before, now):
-                say(clean(sentence))
-            flush()
+            _tell(what_changed(before, now), invocation)
             before = now
+
+
+def _tell(sentences: Sequence[str], invocation: Invocation) -> None:
+    for sentence in sentences:
+        if invocation.json:
+            emit({"sentence": sentence})
+        else:
+            say(clean(sentence))
+    flush()
 
 
 def read_overview(store: Store, window: Window, clock: Clock) -> Overview:
