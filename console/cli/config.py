@@ -99,7 +99,7 @@ def check(invocation: Invocation) -> int:
     return 1 if found else 0
 
 
-@config.command(cls=ConsoleCommand, examples=("config path",))
+@config.command(cls=ConsoleCommand, json_fields=("path",), examples=("config path",))
 @pass_invocation
 def path(invocation: Invocation) -> None:
     """Print where the file is."""

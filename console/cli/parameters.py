@@ -1,7 +1,7 @@
 """What arguments and options may be, with their completion in the shell. A wrong value is a usage error."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -113,6 +113,68 @@ class FilterLine(_ParamType):
             saved = SavedFilters(invocation.environ).read()
         return parse_query(value, now_ms=invocation.clock.now_ms(), saved=saved)
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem[str]]":
+        """Keys, and the values of each, as the console offers them."""
+        from console.domain.query import keys_of
+        from console.domain.query_complete import Vocabulary, complete
+
+        invocation = invocation_of(ctx)
+        path = ctx.command_path.split()
+        kind = next((kind for kind in ("attempts", "events") if kind in path), "deliveries")
+        try:
+            with invocation.reading() as store:
+                endpoints = store.endpoints()
+        except ConsoleError:
+            endpoints = []
+        words = Vocabulary(
+            keys=keys_of(kind),
+            endpoints=[one.name for one in endpoints],
+            types=sorted({pattern for one in endpoints for pattern in one.types if pattern != "*"}),
+            saved=_saved_filters(ctx),
+        )
+        offered = complete(incomplete, len(incomplete), words)
+        return [CompletionItem(one.applied(incomplete), help=one.hint) for one in offered]
+
+
+class SavedName(Checked):
+    """The name of a filter that is saved, with or without its @."""
+
+    def __init__(self) -> None:
+        super().__init__("name", _as_it_is)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem[str]]":
+        at = "@" * incomplete.startswith("@")
+        saved = _saved_filters(ctx).items()
+        return [CompletionItem(at + n, help=text) for n, text in saved if n.startswith(incomplete.removeprefix("@"))]
+
+
+class ThemeName(Checked):
+    """The name of a theme, one that comes with the product or a file of the user's own."""
+
+    def __init__(self) -> None:
+        super().__init__("name", _as_it_is)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> "list[CompletionItem[str]]":
+        from console.ui.themes import builtin_themes_dir, theme_files, user_themes_dir
+
+        found = theme_files([builtin_themes_dir(), user_themes_dir(invocation_of(ctx).environ)])
+        return [CompletionItem(name) for name in sorted(found) if name.startswith(incomplete)]
+
+
+def _saved_filters(ctx: click.Context) -> Mapping[str, str]:
+    from console.saved_filters import SavedFilters
+
+    try:
+        return SavedFilters(invocation_of(ctx).environ).read()
+    except ConsoleError:
+        return {}
+
 
 def _as_it_is(text: str) -> str:
     return text
@@ -167,6 +229,8 @@ STATE = Words(DeliveryState)
 CAUSE = Words(Cause)
 MOMENT = Moment()
 FILTER = FilterLine()
+SAVED = SavedName()
+THEME = ThemeName()
 TEXT = Checked("text", _as_it_is)
 URL = Checked("url", check_url)
 NAME = Checked("name", check_name)

@@ -6,7 +6,7 @@ from console.cli.asking import nothing
 from console.cli.commands import ConsoleCommand, ConsoleGroup
 from console.cli.invocation import Invocation, pass_invocation
 from console.cli.output import emit, note, say
-from console.cli.parameters import TEXT
+from console.cli.parameters import FILTER, SAVED, TEXT
 from console.domain.query import parse_query
 from console.saved_filters import SavedFilters
 
@@ -36,9 +36,13 @@ def list_(invocation: Invocation) -> int:
     return 0
 
 
-@filters.command(cls=ConsoleCommand, examples=("filters save slow 'endpoint:crm cause:timeout_read since:2h'",))
+@filters.command(
+    cls=ConsoleCommand,
+    json_fields=("name", "filter"),
+    examples=("filters save slow 'endpoint:crm cause:timeout_read since:2h'",),
+)
 @click.argument("name", metavar="NAME", type=TEXT)
-@click.argument("text", metavar="TEXT", type=TEXT)
+@click.argument("text", metavar="TEXT", type=TEXT, shell_complete=FILTER.shell_complete)
 @pass_invocation
 def save(invocation: Invocation, name: str, text: str) -> int:
     """Save a filter under a name, or replace the one that has it. 2h in it means 2h before it is used."""
@@ -53,8 +57,8 @@ def save(invocation: Invocation, name: str, text: str) -> int:
     return 0
 
 
-@filters.command(cls=ConsoleCommand, examples=("filters remove slow",))
-@click.argument("name", metavar="NAME", type=TEXT)
+@filters.command(cls=ConsoleCommand, json_fields=("name",), examples=("filters remove slow",))
+@click.argument("name", metavar="NAME", type=SAVED)
 @pass_invocation
 def remove(invocation: Invocation, name: str) -> int:
     """Forget a filter that was saved."""

@@ -59,6 +59,8 @@ def verify(
     have ended, clocks that are off, and what else people get wrong, are tried one by one; the one that makes it right
     is named. Secrets are never shown: the digits beside a secret only tell it from others.
 
+    With --json, each of the findings has mistake, severity (right, note, wrong), words and fix, which may be null.
+
     The exit code is 0 when whoever has one of the endpoint's secrets takes the message for genuine, else 1.
     """
     from console.domain.signature_paste import parse_paste

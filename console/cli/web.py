@@ -8,6 +8,7 @@ import click
 from console.cli.commands import ConsoleCommand
 from console.cli.invocation import Invocation, pass_invocation
 from console.cli.output import flush, note, say, warn
+from console.cli.parameters import THEME
 from console.domain.errors import ConsoleError
 from console.store import open_store
 
@@ -24,7 +25,7 @@ PORT = 8500
     help="On 127.0.0.1; 0: any that is free.",
 )
 @click.option("--read-only", is_flag=True, help="Without the keys that change anything.")
-@click.option("--theme", metavar="NAME", help="The console's theme.")
+@click.option("--theme", type=THEME, metavar="NAME", help="The console's theme.")
 @pass_invocation
 def web(invocation: Invocation, port: int, read_only: bool, theme: str | None) -> None:
     """Show the console in a browser on this machine.

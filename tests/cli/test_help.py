@@ -37,7 +37,8 @@ EXPECTED = [
     "attempts", "attempts-list", "attempts-show", "attempts-tail", "backup", "completion", "config", "config-check",
     "config-keys", "config-path", "config-show", "defaults",
     "defaults-edit", "defaults-show", "deliveries", "deliveries-cancel", "deliveries-list", "deliveries-retry",
-    "deliveries-show", "deliveries-skip", "deliveries-why", "demo", "failures", "endpoints", "endpoints-add", "endpoints-edit",
+    "deliveries-show", "deliveries-skip", "deliveries-why", "demo", "failures", "endpoints",
+    "endpoints-add", "endpoints-edit",
     "endpoints-list", "endpoints-pause", "endpoints-remove", "endpoints-resume", "endpoints-reveal-secret",
     "endpoints-rotate-secret",
     "endpoints-show", "endpoints-test", "events", "events-list", "events-resend", "events-show", 
@@ -118,6 +119,35 @@ def test_completion_knows_endpoints_states_and_causes(
         "timeout_read",
     ]
     assert "deliveries" in completions("webhook-console de", console, monkeypatch)
+
+
+def test_completion_inside_a_filter_and_of_the_newer_commands(
+    console: CommandLine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_endpoint(store, "billing")
+    assert console("filters", "save", "slow", "cause:timeout_read").code == 0
+
+    def offered(words: str) -> list[str]:
+        return completions(f"webhook-console {words}", console, monkeypatch)
+
+    assert offered("failures --filter cau") == ["cause:"]
+    assert offered("failures --filter 'endpoint:b") == ["endpoint:billing"]
+    assert offered("deliveries list --filter cause:timeout_") == ["cause:timeout_connect", "cause:timeout_read"]
+    assert offered("deliveries retry --filter @s") == ["@slow"]
+    assert "attempts:" not in offered("events list --filter a")
+    assert offered("filters remove s") == ["slow"]
+    assert offered("filters save mine status:50") == [
+        "status:500",
+        "status:502",
+        "status:503",
+        "status:504",
+        "status:>=500",
+    ]
+    assert offered("forecast b") == ["billing"]
+    assert offered("verify --endpoint b") == ["billing"]
+    assert offered("read --window 1") == ["1m", "15m", "1h"]
+    assert "dark" in offered("web --theme d")
+    assert offered("config s") == ["show"]
 
 
 def test_completion_without_a_store_is_silent(console: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
