@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from textual import work
 from textual.app import ComposeResult
@@ -13,19 +13,16 @@ from textual.message import Message
 from console.domain.delivery import DeliveryState
 from console.domain.errors import ConsoleError, InvalidInputError, QueryError, ReadInterruptedError
 from console.domain.filters import DeliveryFilter
-from console.domain.ids import DeliveryId, EndpointId
+from console.domain.ids import DeliveryId
 from console.domain.outcome import Cause
 from console.ui import format as fmt
 from console.ui.failure_search import FailureSearch, index_words
 from console.ui.live import Taken
 from console.ui.messages import MomentChanged
-from console.ui.screens.live_screen import LiveScreen
+from console.ui.screens.filtered_screen import FilteredScreen
 from console.ui.widgets.failure_table import PAGE, FailureTable
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.text_line import TextLine
-
-if TYPE_CHECKING:
-    from console.ui.widgets.filter_bar import FilterBar
 
 READ_AGAIN_S = 1.0
 """The least time between two reads of the list while the store changes."""
@@ -43,13 +40,13 @@ NONE_AT_ALL = (
     "What the receivers refuse or never answer is listed here, with its cause:\n"
     "Enter shows why, r sends it again, R all that match."
 )
-PLACEHOLDER = 'crm 5xx since:2h cause:timeout_read text:"card declined"'
 
 
-class FailuresScreen(LiveScreen):
+class FailuresScreen(FilteredScreen):
     """Failed and retrying deliveries, newest first, or those in the states that the filter names. `text` is a filter to
     begin with."""
 
+    PLACEHOLDER = 'crm 5xx since:2h cause:timeout_read text:"card declined"'
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
     AUTO_FOCUS = "#failures"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -72,14 +69,11 @@ class FailuresScreen(LiveScreen):
 
     def __init__(self, text: str = "", *, of_group: bool = False) -> None:
         """`of_group`: opened from a group, to which Esc goes back while the filter is the one that it began with."""
-        super().__init__()
-        self._text = text
+        super().__init__(text)
         self._group_text = text if of_group else ""
         self._causes: frozenset[Cause | None] = frozenset()
         """Those in the list when it was last shown with all causes: what the key steps through."""
         self._acting = False
-        self._busy = ""
-        self._wrong = ""
         self._index = ""
         """What is to be said of the index of words, where texts are looked for."""
         self._stale = False
@@ -109,15 +103,6 @@ class FailuresScreen(LiveScreen):
         return ("Home", "Failures")
 
     @property
-    def warning(self) -> str:
-        return self._busy or self._wrong
-
-    @property
-    def filter_text(self) -> str:
-        """The filter, as it was typed."""
-        return self._text
-
-    @property
     def where(self) -> DeliveryFilter:
         """The filter of the list, and of what acts on all of it; `since:2h` moves on now and then. Raises
         QueryError."""
@@ -132,11 +117,6 @@ class FailuresScreen(LiveScreen):
         base = DeliveryFilter() if moment is None else DeliveryFilter(until_ms=moment.until_ms)
         where = self.console.filters.parse(text, self.console.now_ms).deliveries(self._names, base)
         return where if where.states else replace(where, troubled=True)
-
-    @property
-    def _names(self) -> dict[EndpointId, str]:
-        snapshot = self.console.snapshot
-        return {e.id: e.name for e in snapshot.endpoints} if snapshot else {}
 
     # Reading
 
@@ -292,45 +272,15 @@ class FailuresScreen(LiveScreen):
 
     # Filters
 
-    async def action_filter(self) -> None:
-        from console.ui.widgets.filter_bar import FilterBar
-
-        if self.query(FilterBar):
-            return
-        desk, snapshot = self.console.filters, self.console.snapshot
-        desk.read_saved()
-        if desk.trouble is not None:
-            self.console.complain(desk.trouble)
-        types = {delivery.event_type for delivery in self._table.pages.deliveries}
-        bar = FilterBar(
-            self._text,
-            placeholder=PLACEHOLDER,
-            check=self._understood,
-            vocabulary=desk.words("deliveries", snapshot.endpoints if snapshot else (), types),
-            history=desk.history,
-        )
-        await self.mount(bar, before="KeyBar")
-
-    def _understood(self, text: str) -> str:
-        from console.domain.query import format_query
-
-        query = self.console.filters.parse(text, self.console.now_ms)
-        return format_query(query.deliveries(self._names), self._names)
+    @property
+    def _seen_types(self) -> set[str]:
+        return {delivery.event_type for delivery in self._table.pages.deliveries}
 
     def show_filter(self, text: str) -> None:
         """Show what matches another filter."""
         if text != self._text:
             self._text = text
             self._filter_changed()
-
-    def on_filter_bar_changed(self, event: "FilterBar.Changed") -> None:
-        self.show_filter(event.text)
-        if event.closed:
-            self.console.filters.remember(event.text)
-            self._table.focus()
-
-    def on_filter_bar_save_requested(self, event: "FilterBar.SaveRequested") -> None:
-        self.run_worker(self.console.filters.save_from(self, event.text), group="save", exclusive=True)
 
     def action_cycle_state(self) -> None:
         """Failed ones, those that are retried, and both again."""
