@@ -134,7 +134,7 @@ def _together(estimates: Mapping[EndpointId, Estimate], seen: RetryPreview) -> s
     waiting = sum(
         seen.counted.by_endpoint[id_] for id_, one in estimates.items() if one.seconds is None and "waits" in one.by
     )
-    parts = [f"all of it in about {duration(max(known) * 1000)}"] if known else []
+    parts = [f"all of it in {_within(max(known))}"] if known else []
     if waiting:
         parts.append(f"{exact(waiting)} wait for their endpoint")
     return " · ".join(parts)
@@ -152,7 +152,11 @@ def estimate_words(found: Estimate) -> str:
     """`about 40m (rate limit 50/s)`, or why it cannot be told."""
     if found.seconds is None:
         return found.by
-    return f"{'under 1s' if found.seconds < 1 else 'about ' + duration(found.seconds * 1000)} ({found.by})"
+    return f"{_within(found.seconds)} ({found.by})"
+
+
+def _within(seconds: float) -> str:
+    return "under 1s" if seconds < 1 else f"about {duration(seconds * 1000)}"
 
 
 def retry_command(seen: RetryPreview, asked: str = "") -> list[str]:

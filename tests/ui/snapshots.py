@@ -13,13 +13,15 @@ from contextlib import closing
 from pathlib import Path
 
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from console.domain.clock import ManualClock
 from console.store import open_store
 from console.ui.app import ConsoleApp
+from console.ui.screens.live_screen import LiveScreen
 from console.ui.session import Session
 from console.ui.themes import available_themes, builtin_themes_dir
-from tests.ui.places import PLACES, furnish, go
+from tests.ui.places import PLACES, go, prepare, spoil
 
 FOLDER = Path(__file__).parent / "pictures"
 SIZES = ((80, 24), (120, 40), (200, 60))
@@ -33,35 +35,41 @@ def picture_file(name: str, size: tuple[int, int]) -> Path:
     return FOLDER / f"{name}-{size[0]}x{size[1]}.txt"
 
 
-async def take_picture(name: str, size: tuple[int, int], folder: Path) -> str:
-    """What a place shows at a size, and for each theme a digest of how it looks.
+async def take_pictures(name: str, folder: Path) -> dict[tuple[int, int], str]:
+    """What a place shows at each size, and for each theme a digest of how it looks.
 
-    The folder holds the store and is taken for the user's configuration and state.
+    The folder holds the store, is taken for the user's configuration and state, and becomes the working directory.
     """
     _settle_environment(folder)
-    clock = ManualClock(NOW_MS)
-    path = folder / "store.db"
+    clock, place, path = ManualClock(NOW_MS), PLACES[name], Path("store.db")
     with closing(open_store(path)) as store:
-        furnish(store, clock.now_ms())
-    session = Session(path, read_only=False, clock=clock, actor="ada@box")
+        prepare(store, place, clock.now_ms())
+    if place.broken:
+        spoil(path)
+    session = Session(path, read_only=place.read_only, clock=clock, actor="ada@test")
+    taken = {}
     try:
-        app = ConsoleApp(session, theme=None, notice=None, started_engine=False)
+        app = ConsoleApp(session, theme="dark", notice=None, started_engine=False)
         for known in available_themes([builtin_themes_dir()])[0].values():
             app.register_theme(known)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=SIZES[0]) as pilot:
             await go(pilot, app, name)
-            text = await _still(pilot, app)
-            looks = []
-            for theme in THEMES:
-                app.theme = f"console-{theme}"
-                await _still(pilot, app)
-                looks.append(f"{theme}: {_look(app)}")
+            for size in SIZES:
+                if size != SIZES[0]:
+                    await pilot.resize_terminal(*size)
+                text, looks = await _still(pilot, app), []
+                for theme in THEMES:
+                    app.theme = f"console-{theme}"
+                    await _still(pilot, app)
+                    looks.append(f"{theme}: {_look(app)}")
+                taken[size] = "\n".join([*text, "-" * size[0], *looks]) + "\n"
     finally:
         session.close()
-    return "\n".join([*text, "-" * size[0], *looks]) + "\n"
+    return taken
 
 
 def _settle_environment(folder: Path) -> None:
+    os.chdir(folder)  # so that no message names it
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_DATA_HOME"):
         os.environ[name] = str(folder)
     for name in ("NO_COLOR", "SSH_CONNECTION", "TMUX"):
@@ -72,6 +80,11 @@ def _settle_environment(folder: Path) -> None:
 
 async def _still(pilot: Pilot[int], app: ConsoleApp) -> list[str]:
     """The lines of the screen, once they no longer change."""
+    app.clear_notifications()
+    for box in app.screen.query(Input):
+        box.cursor_blink = False
+    if isinstance(app.screen, LiveScreen):
+        app.screen.tick()
     seen: list[str] = []
     alike = 0
     while alike < STILL:
@@ -98,9 +111,9 @@ def main() -> int:
         for file in FOLDER.glob("*.txt"):
             file.unlink()
     for name in wanted:
-        for size in SIZES:
-            with tempfile.TemporaryDirectory() as folder:
-                picture_file(name, size).write_text(asyncio.run(take_picture(name, size, Path(folder))))
+        with tempfile.TemporaryDirectory() as folder:
+            for size, text in asyncio.run(take_pictures(name, Path(folder))).items():
+                picture_file(name, size).write_text(text)
         sys.stdout.write(f"{name}\n")
         sys.stdout.flush()
     return 0

@@ -208,6 +208,9 @@ class HomeScreen(LiveScreen):
     def _show_endpoints(self) -> None:
         snapshot = self.console.snapshot
         if snapshot is None:
+            if self.console.trouble:
+                self._endpoints.empty = "nothing could be read"
+                self._endpoints.refresh()
             return
         rates, now_ms = snapshot.rates, self.console.now_ms
         asked, focus = self._asked, self.console.focus_on

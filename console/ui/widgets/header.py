@@ -94,7 +94,7 @@ def metrics_of(snapshot: Snapshot) -> tuple[Metric, ...]:
     total, series = rates.total, rates.series
     failing: StyleName = "error" if total.failed else "strong"
     return (
-        Metric(label="delivered", value=fmt.rate(total.ok / rates.elapsed_s), chart=series.delivered),
+        Metric(label="delivered", value=_short_rate(total.ok / rates.elapsed_s), chart=series.delivered),
         Metric(label="success", value=fmt.percent(total.ok, total.attempts), chart=series.success, ceiling=1.0),
         Metric(
             label="errors",
@@ -113,6 +113,11 @@ def metrics_of(snapshot: Snapshot) -> tuple[Metric, ...]:
         ),
         Metric(label="in flight", value=fmt.count(snapshot.in_flight), chart=snapshot.in_flight_levels),
     )
+
+
+def _short_rate(per_s: float) -> str:
+    """`<.01/s` too leaves a blank beside its label."""
+    return fmt.rate(per_s).replace("<0.", "<.")
 
 
 UNREAD_METRICS = tuple(
