@@ -96,7 +96,7 @@ def list_(
         for row in rows:
             emit(attempt_record(row))
     elif rows:
-        from console.cli.views import print_attempts
+        from console.cli.attempt_views import print_attempts
 
         print_attempts(rows)
     else:
@@ -115,7 +115,7 @@ def show(invocation: Invocation, attempt_id: AttemptId) -> int:
     if invocation.json:
         emit({**attempt_record(attempt), "exchange": None if exchange is None else exchange_record(exchange)})
         return 0
-    from console.cli.views import print_attempt
+    from console.cli.attempt_views import print_attempt
 
     print_attempt(attempt, exchange)
     return 0

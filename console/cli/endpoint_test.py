@@ -85,7 +85,7 @@ def _wait(store: Store, event_id: EventId, invocation: Invocation, wait_s: float
 def _report(
     endpoint: Endpoint, event_id: EventId, attempt: Attempt | None, obstacle: str | None, wait_s: float
 ) -> None:
-    from console.cli.views import attempt_in_words
+    from console.cli.attempt_views import attempt_in_words
 
     if attempt is not None:
         say(f"{clean(endpoint.name)}: {attempt_in_words(attempt)}")

@@ -129,8 +129,9 @@ def _not_owed(event: Event, deliveries: list[Delivery], endpoints: list[Endpoint
 def _print(
     event: Event, copies: list[EventId], deliveries: list[Delivery], not_owed: list[Record], now_ms: int
 ) -> None:
+    from console.cli.attempt_views import print_payload
     from console.cli.table import Column, print_facts, print_table
-    from console.cli.views import print_deliveries, print_payload
+    from console.cli.views import print_deliveries
     from console.ui.format import date_time, size
 
     print_facts(

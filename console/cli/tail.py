@@ -164,6 +164,6 @@ def _print(invocation: Invocation, attempt: Attempt) -> None:
     if invocation.json:
         emit(attempt_record(attempt))
         return
-    from console.cli.views import tail_line
+    from console.cli.attempt_views import tail_line
 
     say(tail_line(attempt))
