@@ -15,20 +15,20 @@ from console.domain.errors import ConsoleError
 from console.domain.filters import AttemptFilter, AttemptPage
 from console.domain.ids import AttemptId
 from console.store import Store
-from console.ui.explain import outcome_words
-from console.ui.format import ABSENT, clock_time, counted, duration, inline
+from console.ui.format import clock_time, counted, duration, inline
 from console.ui.inspection import Inspection
 from console.ui.messages import MomentChanged
 from console.ui.past import as_of
 from console.ui.session import Session
 from console.ui.status import crumbs_below, past_ms, past_words, status_line
 from console.ui.steering import complain, session_of
+from console.ui.widgets.attempt_list import attempt_cell
 from console.ui.widgets.columns import Column
 from console.ui.widgets.header import StatusHeader
 from console.ui.widgets.key_bar import KeyBar
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.rows import ListSource
-from console.ui.widgets.vocabulary import Cell, attempt_mark
+from console.ui.widgets.vocabulary import Cell
 
 MOST_EACH_WAY = 500
 """Attempts before, and as many after, that are shown."""
@@ -74,20 +74,14 @@ class RelatedList(LineTable[Attempt]):
             case "apart":
                 apart = attempt.started_at_ms - self._centre.started_at_ms
                 return ("here", "accent") if here else (f"{'+' if apart >= 0 else ''}{duration(apart)}", "muted")
-            case "time":
-                return clock_time(attempt.started_at_ms), "normal"
-            case "outcome":
-                return attempt_mark(attempt)
-            case "cause":
-                return outcome_words(attempt) or ABSENT, "normal"
-            case "took":
-                return duration(attempt.total_ms), "normal"
             case "type":
                 return attempt.event_type, "normal"
             case "number":
                 return str(attempt.number), "muted"
-            case _:
+            case "event":
                 return attempt.event_id, "muted"
+            case _:
+                return attempt_cell(attempt, key)
 
 
 class RelatedScreen(Screen[None]):
