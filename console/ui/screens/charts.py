@@ -183,7 +183,7 @@ class ChartsScreen(LiveScreen):
             table.rows_changed()
         else:
             for index, (was, is_now) in enumerate(zip(old, charts.endpoints, strict=True)):
-                if was != is_now:
+                if self._says(was) != self._says(is_now):
                     table.refresh_index(index)
         if not self._began:
             self._began = True
@@ -199,6 +199,10 @@ class ChartsScreen(LiveScreen):
         parts = [whose, length, LEGEND, "j k another endpoint"]
         line = Content.assemble((" Charts", "bold"), "".join(f" · {part}" for part in parts))
         self.query_one("#charts-title", TextLine).line = line
+
+    def _says(self, row: EndpointCharts) -> list[Cell]:
+        """All that a line shows: what was read differs each time, as the window moves, and most lines say the same."""
+        return [self._cell(row, column.key) for column in self._table.columns]
 
     def _cell(self, row: EndpointCharts, key: str) -> Cell:
         total = row.total
