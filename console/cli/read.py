@@ -16,7 +16,12 @@ from console.store import Store
 LOOK_EVERY_S = 1.0
 
 
-@click.command(cls=ConsoleCommand, examples=("read", "read --follow", "read --window 1h"), json_fields=("sentence",))
+@click.command(
+    cls=ConsoleCommand,
+    short_help="Tell how everything stands, in sentences.",
+    examples=("read", "read --follow", "read --window 1h"),
+    json_fields=("sentence",),
+)
 @click.option("--follow", is_flag=True, help="Go on, and say what changes, a sentence a line.")
 @click.option(
     "--window",

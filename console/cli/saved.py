@@ -13,6 +13,7 @@ from console.saved_filters import SavedFilters
 
 @click.group(
     cls=ConsoleGroup,
+    short_help="Keep filters under names, for --filter @NAME.",
     examples=("filters save slow 'endpoint:crm cause:timeout_read'", "filters list"),
 )
 def filters() -> None:

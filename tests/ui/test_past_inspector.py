@@ -105,7 +105,7 @@ async def test_the_screen_goes_through_time(make_console: Make, store: Store, cl
         app.show_moment(Moment(at_ms=failed.started_at_ms))
         await until(pilot, lambda: "◷ PAST" in screen_text(app) and "Being sent now: attempt 1" in screen_text(app))
         assert "As of " in screen_text(app)
-        assert "HTTP 500" not in screen_text(app)
+        await until(pilot, lambda: "HTTP 500" not in screen_text(app), "what it came to had not come yet")
         assert screen.check_action("retry", ()) is False
         app.show_moment(Moment(at_ms=failed.ended_at_ms + 5_000))
         await until(pilot, lambda: "As of" in screen_text(app) and "Failed for good" in screen_text(app))
