@@ -177,16 +177,17 @@ class GroupsScreen(FilteredScreen):
         if groups is not None:
             failed = self.console.moment is not None
             of = ("failed attempt", "failed attempts") if failed else ("delivery", "deliveries")
-            good = "" if not groups.failed else f", {fmt.exact(groups.failed)} failed for good"
             parts = [
                 fmt.counted(len(groups.found), "group", "groups"),
-                fmt.counted(groups.deliveries, *of) + good,
+                fmt.counted(groups.deliveries, *of),
                 f"trend of {trend_words(groups)}",
             ]
         if self._text:
             parts.append(f"/{fmt.inline(self._text)}")
         if table.marks:
             parts.append(f"{len(table.marks)} marked")
+        if groups is not None and groups.failed:
+            parts.append(f"{fmt.exact(groups.failed)} failed for good")  # last: what a narrow screen may cut
         line = Content.assemble((" Failures by cause", "bold"), "".join(f" · {part}" for part in parts))
         self.query_one("#groups-title", TextLine).line = line
 
