@@ -190,7 +190,7 @@ def test_read_only_changes_nothing(stage: Stage) -> None:
     terminal.press("r", "R", "p", "b")
     terminal.wait_for(r"Failures · 2")
     terminal.press("r", "R", "y", "x")
-    terminal.wait_for(r"Failures · 2 · failed")  # x came after the others: they were looked at, and did nothing
+    terminal.wait_for(r"Failures · 2 · /state:failed")  # x came after the others: they were looked at, and did nothing
     terminal.press("esc")
     terminal.press("q")
     assert endpoint.state == stage.store.find_endpoint("billing").state
