@@ -202,8 +202,14 @@ def furnish(store: Store, now_ms: int) -> None:
     begun_ms = now_ms - 60 * MINUTE_MS
     billing = add_endpoint(store, name="billing", types=("payment.*",), url=URLS["payment"], now_ms=begun_ms)
     add_endpoint(store, name="crm", types=("invoice.*",), url=URLS["invoice"], now_ms=begun_ms)
-    line = {"policy": {"ordering": Ordering.FIFO}, "types": ("ledger.*",), "url": URLS["ledger"]}
-    add_endpoint(store, name="ledger", now_ms=begun_ms, **line)
+    add_endpoint(
+        store,
+        name="ledger",
+        types=("ledger.*",),
+        url=URLS["ledger"],
+        policy={"ordering": Ordering.FIFO},
+        now_ms=begun_ms,
+    )
     legacy = add_endpoint(store, name="legacy", types=("order.*",), url=URLS["order"], now_ms=begun_ms)
     slack = add_endpoint(store, name="slack", types=("lead.*",), url="https://hooks.slack.example/T1", now_ms=begun_ms)
     epoch = start(store, now_ms=begun_ms)

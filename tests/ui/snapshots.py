@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from contextlib import closing
+from functools import cache
 from pathlib import Path
 
 from textual.pilot import Pilot
@@ -18,17 +19,20 @@ from textual.widgets import Input
 from console.domain.clock import ManualClock
 from console.store import open_store
 from console.ui.app import ConsoleApp
+from console.ui.screens.endpoint_form import EndpointForm
 from console.ui.screens.live_screen import LiveScreen
 from console.ui.session import Session
 from console.ui.themes import available_themes, builtin_themes_dir
-from tests.ui.places import PLACES, go, prepare, spoil
+from tests.ui.places import PLACES, Place, go, prepare, spoil
 
 FOLDER = Path(__file__).parent / "pictures"
 SIZES = ((80, 24), (120, 40), (200, 60))
 THEMES = ("dark", "light", "high-contrast", "ansi")
 NOW_MS = 1_700_000_000_000
-STILL = 3
+STILL = 5
 """So many looks in a row must be alike."""
+READING = ("heat",)
+"""Workers that read what is shown a moment later."""
 
 
 def picture_file(name: str, size: tuple[int, int]) -> Path:
@@ -42,8 +46,7 @@ async def take_pictures(name: str, folder: Path) -> dict[tuple[int, int], str]:
     """
     _settle_environment(folder)
     clock, place, path = ManualClock(NOW_MS), PLACES[name], Path("store.db")
-    with closing(open_store(path)) as store:
-        prepare(store, place, clock.now_ms())
+    path.write_bytes(_prepared(place.empty))
     if place.broken:
         spoil(path)
     session = Session(path, read_only=place.read_only, clock=clock, actor="ada@test")
@@ -60,12 +63,23 @@ async def take_pictures(name: str, folder: Path) -> dict[tuple[int, int], str]:
                 text, looks = await _still(pilot, app), []
                 for theme in THEMES:
                     app.theme = f"console-{theme}"
-                    await _still(pilot, app)
+                    await _still(pilot, app, looks=2)
                     looks.append(f"{theme}: {_look(app)}")
                 taken[size] = "\n".join([*text, "-" * size[0], *looks]) + "\n"
     finally:
         session.close()
     return taken
+
+
+@cache
+def _prepared(empty: bool) -> bytes:
+    """A store as every place of the kind finds it."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "store.db"
+        with closing(open_store(path)) as store:
+            prepare(store, Place(kind=object, empty=empty), NOW_MS)
+        assert [file.name for file in Path(folder).iterdir()] == [path.name]
+        return path.read_bytes()
 
 
 def _settle_environment(folder: Path) -> None:
@@ -78,16 +92,21 @@ def _settle_environment(folder: Path) -> None:
     time.tzset()
 
 
-async def _still(pilot: Pilot[int], app: ConsoleApp) -> list[str]:
+async def _still(pilot: Pilot[int], app: ConsoleApp, *, looks: int = STILL) -> list[str]:
     """The lines of the screen, once they no longer change."""
     app.clear_notifications()
     for box in app.screen.query(Input):
         box.cursor_blink = False
-    if isinstance(app.screen, LiveScreen):
-        app.screen.tick()
+    for screen in app.screen_stack:
+        if isinstance(screen, LiveScreen) and not isinstance(screen, EndpointForm):
+            screen.tick()
+            await pilot.pause()
+            reading = [worker for worker in app.workers if worker.group in READING and not worker.is_finished]
+            await app.workers.wait_for_complete(reading)
+            screen.tick()  # with what was read
     seen: list[str] = []
     alike = 0
-    while alike < STILL:
+    while alike < looks:
         await pilot.pause(0.02)
         lines = [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
         alike = alike + 1 if lines == seen else 0
