@@ -132,7 +132,7 @@ def _inspector(look: Looker) -> None:
         look("r", then=r"Retry 1 delivery now\?")
         look("n", gone=r"now\?")
         look("q", then=r"Failures · 6", gone=r"› dlv_")
-    look("R", then=r"Retry 6 deliveries now\?")
+    look("R", then=r"Retry 6 deliveries: all that match")
     look("n", gone=r"now\?")
     look("q", gone=r"› Failures")
 
