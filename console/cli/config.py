@@ -79,22 +79,22 @@ def keys(invocation: Invocation) -> None:
     print_table(_KEY_COLUMNS, [(*row[:3], row[3] or "built in") for row in rows])
 
 
-@config.command(cls=ConsoleCommand, examples=("config check",))
+@config.command(cls=ConsoleCommand, examples=("config check",), json_fields=("problems",))
 @pass_invocation
 def check(invocation: Invocation) -> int:
     """Say what is wrong with the settings, one line each; exit code 1 when anything is."""
     from console.ui import themes
     from console.ui.bindings import problems
 
-    if invocation.json:
-        raise click.UsageError("config check has no --json: its exit code says it")
     settings = load_settings(invocation.environ)
     found = problems(settings.keys, settings.key_lines)
     if settings.theme is not None and settings.theme not in themes.theme_files(themes.themes_dirs()):
         found.append(f"{settings.by_name['theme'].source}: there is no theme {settings.theme!r}")
     for words in found:
         error(words)
-    if not found:
+    if invocation.json:
+        emit({"problems": found})
+    elif not found:
         note(f"{settings_file(invocation.environ)}: nothing is wrong")
     return 1 if found else 0
 
