@@ -30,6 +30,7 @@ prepare_environment(os.environ)
 from textual.app import App  # noqa: E402
 from textual.binding import Binding, BindingType  # noqa: E402
 from textual.command import Provider  # noqa: E402
+from textual.events import Event, Key, Paste  # noqa: E402
 from textual.screen import Screen  # noqa: E402
 
 from console.ui import themes  # noqa: E402
@@ -40,6 +41,7 @@ from console.ui.preferences import Preferences, Reload  # noqa: E402
 from console.ui.screens.home import HomeScreen  # noqa: E402
 from console.ui.screens.live_screen import LiveScreen  # noqa: E402
 from console.ui.state import StateFile  # noqa: E402
+from console.ui.typed_ahead import TypedAhead  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -151,8 +153,7 @@ class ConsoleApp(App[int]):
             self.feed.look_at(window=self.window, focus=self.focus_on)
         self._notice, self._started_engine = notice, started_engine
         self._quitting = self._listening = False
-        self.opening = False
-        """A form was asked for, and is not there yet: until then keys do nothing."""
+        self._typed_ahead = TypedAhead(self)
         self.register_theme(chosen := _theme(theme, self.memory.theme or self.preferences.settings.theme))
         self._begin_with(chosen)
         self.preferences.bind_keys()
@@ -246,6 +247,7 @@ class ConsoleApp(App[int]):
         super().exit(*args, **kwargs)
 
     async def on_unmount(self) -> None:
+        self._typed_ahead.end()
         self.feed.stop()
         if self._likely is not None:
             self._likely.stop()
@@ -348,7 +350,7 @@ class ConsoleApp(App[int]):
 
     def action_to_burst(self, direction: int) -> None:
         """To the burst of failures before or after."""
-        self.run_worker(self.travel.to_burst(direction), group="travel", exclusive=True)
+        self.run_worker(self.travel.to_burst(direction), group="burst", exclusive=True)
 
     def action_go_live(self) -> None:
         """Back to what is now; of a copy, to its end."""
@@ -402,6 +404,22 @@ class ConsoleApp(App[int]):
 
         self.push_screen(InspectorScreen(delivery_id, attempt_id))
 
+    @property
+    def opening(self) -> bool:
+        """Whether a key has not been answered yet, as when what it opens is not there."""
+        return self._typed_ahead.waits
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, (Key, Paste)) and not event.is_forwarded and not self._typed_ahead.lets_through(event):
+            return
+        await super().on_event(event)
+
+    def _handle_exception(self, error: Exception) -> None:
+        from console.ui.too_late import is_too_late
+
+        if not is_too_late(self, error):
+            super()._handle_exception(error)
+
     async def run_action(
         self,
         action: "str | ActionParseResult",
@@ -411,8 +429,6 @@ class ConsoleApp(App[int]):
         # A key that was typed ahead is handled by the screen that is on top by then, composed or not.
         if isinstance(default_namespace, Screen) and not default_namespace.is_mounted:
             return False
-        if self.opening and action != "ask_to_quit":
-            return False  # and what was typed ahead for a form that is about to open must do nothing here
         return await super().run_action(action, default_namespace, namespaces)
 
     def action_open_home(self) -> None:

@@ -163,9 +163,6 @@ async def _open_form(app: App[Any], begin: Any, endpoint: EndpointId | None) -> 
         await app.push_screen(EndpointForm(base, endpoint))
     except ConsoleError as error:
         complain(app, error)
-    finally:
-        if hasattr(app, "opening"):
-            app.opening = False
 
 
 # Removing

@@ -530,13 +530,11 @@ class HomeScreen(LiveScreen):
     def action_new_endpoint(self) -> None:
         from console.ui.endpoint_acts import add_endpoint
 
-        self.console.opening = True
         self.run_worker(add_endpoint(self.app), group="form", exclusive=True)
 
     def on_endpoint_table_requested(self, event: EndpointTable.Requested) -> None:
         endpoint = self.console.endpoint(event.row.id)
         if endpoint is not None:
-            self.console.opening = event.what == "edit"
             self.run_worker(self._do(event.what, endpoint), group="endpoint", exclusive=True)
 
     async def _do(self, what: endpoint_table.Request, endpoint: Endpoint) -> None:
