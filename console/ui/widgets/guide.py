@@ -22,7 +22,7 @@ class Guide(Static):
 
     def __init__(self, title: str, *, id: str | None = None) -> None:
         super().__init__(id=id, markup=False)
-        self.border_title = Content(title)  # type: ignore[assignment]  # never markup
+        self.border_title = Content(title)  # never markup
         self._lines: tuple[tuple[str, str], ...] = ()
 
     def show(self, lines: Sequence[tuple[str, str]]) -> None:

@@ -91,7 +91,7 @@ def test_what_is_released_is_not_taken_away_and_is_found_again_below() -> None:
     assert model.take([attempt(newest + 1)], now_ms=0, following=False) == 1, "it is one more that is not shown"
     assert ids(model)[-1] == newest
     model.append([attempt(newest + 1)], reached=AttemptId(newest + 1), at_end=True)
-    assert not model.detached
+    assert [model.detached] == [False]
     assert ids(model)[-1] == newest + 1
     model.take([attempt(newest + 2, cause=Cause.DNS)], now_ms=0)
     assert ids(model)[-1] == newest + 2
