@@ -14,10 +14,38 @@ from console.ui.app import ConsoleApp
 from console.ui.typed_ahead import ASKING
 from tests.ui.conftest import until
 
-READING = set(
-    """burst canary charts default example exchange failures follow forecast groups heat inspection judging load names
-    newer older outcomes past presence preview read settings signature state stop tail texts themes types""".split()
-)
+READING = {
+    "burst",
+    "canary",
+    "charts",
+    "default",
+    "example",
+    "exchange",
+    "failures",
+    "follow",
+    "forecast",
+    "groups",
+    "heat",
+    "inspection",
+    "judging",
+    "load",
+    "names",
+    "newer",
+    "older",
+    "outcomes",
+    "past",
+    "presence",
+    "preview",
+    "read",
+    "settings",
+    "signature",
+    "state",
+    "stop",
+    "tail",
+    "texts",
+    "themes",
+    "types",
+}
 """Groups of work, or of reads, that ask nothing and open nothing."""
 
 Make = Callable[..., ConsoleApp]
