@@ -40,6 +40,12 @@ def watching_cell(session: Session) -> tuple[Cell, ...]:
     return ((f"{len(session.others) + 1} watching", "accent"),) if session.others else ()
 
 
+def live_engine(app: App[Any]) -> tuple[EngineStatus | None, float | None]:
+    """The engine as the live feed last saw it, and when that was (monotonic), for screens that read nothing anew."""
+    snapshot = getattr(app, "snapshot", None)
+    return (None, None) if snapshot is None else (snapshot.engine, snapshot.read_at_s)
+
+
 def status_line(
     session: Session,
     crumbs: tuple[str, ...],

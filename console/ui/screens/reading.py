@@ -27,7 +27,7 @@ from console.ui.masking import mask_text
 from console.ui.messages import MomentChanged
 from console.ui.session import Session
 from console.ui.signature_lines import signature_lines
-from console.ui.status import crumbs_below, past_ms, past_words, status_line
+from console.ui.status import crumbs_below, live_engine, past_ms, past_words, status_line
 from console.ui.steering import complain, session_of
 from console.ui.time_words import TimeWords
 from console.ui.widgets.header import StatusHeader
@@ -71,10 +71,9 @@ class ReadingScreen(Screen[None]):
         self.say_status()
 
     def say_status(self) -> None:
-        """Where this is, and how the engine was when it was opened."""
-        read_at_s = self.session.clock.monotonic_s()
+        """Where this is, and whether an engine runs."""
         self.query_one(StatusHeader).state = status_line(
-            self.session, self.crumbs, self.seen.engine, read_at_s, self.size.width, past=past_words(self.app)
+            self.session, self.crumbs, *live_engine(self.app), self.size.width, past=past_words(self.app)
         )
 
     def show(self, title: str, lines: Sequence[Line], *, from_top: bool = False) -> None:
