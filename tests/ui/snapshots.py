@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, TextArea
 
 from console.domain.clock import ManualClock
 from console.store import open_store
@@ -46,9 +46,7 @@ async def take_pictures(name: str, folder: Path) -> dict[tuple[int, int], str]:
     """
     _settle_environment(folder)
     clock, place, path = ManualClock(NOW_MS), PLACES[name], Path("store.db")
-    path.write_bytes(_prepared(place.empty))
-    if place.broken:
-        spoil(path)
+    _put(path, place)
     session = Session(path, read_only=place.read_only, clock=clock, actor="ada@test")
     taken = {}
     try:
@@ -60,15 +58,18 @@ async def take_pictures(name: str, folder: Path) -> dict[tuple[int, int], str]:
             for size in SIZES:
                 if size != SIZES[0]:
                     await pilot.resize_terminal(*size)
-                text, looks = await _still(pilot, app), []
-                for theme in THEMES:
-                    app.theme = f"console-{theme}"
-                    await _still(pilot, app, looks=2)
-                    looks.append(f"{theme}: {_look(app)}")
+                text = await _still(pilot, app)
+                looks = [f"{theme}: {await _dressed(pilot, app, theme)}" for theme in THEMES]
                 taken[size] = "\n".join([*text, "-" * size[0], *looks]) + "\n"
     finally:
         session.close()
     return taken
+
+
+def _put(path: Path, place: Place) -> None:
+    path.write_bytes(_prepared(place.empty))
+    if place.broken:
+        spoil(path)
 
 
 @cache
@@ -92,25 +93,42 @@ def _settle_environment(folder: Path) -> None:
     time.tzset()
 
 
-async def _still(pilot: Pilot[int], app: ConsoleApp, *, looks: int = STILL) -> list[str]:
+async def _still(pilot: Pilot[int], app: ConsoleApp) -> list[str]:
     """The lines of the screen, once they no longer change."""
     app.clear_notifications()
     for box in app.screen.query(Input):
         box.cursor_blink = False
+    for area in app.screen.query(TextArea):
+        area.cursor_blink = False
     for screen in app.screen_stack:
         if isinstance(screen, LiveScreen) and not isinstance(screen, EndpointForm):
             screen.tick()
             await pilot.pause()
             reading = [worker for worker in app.workers if worker.group in READING and not worker.is_finished]
-            await app.workers.wait_for_complete(reading)
+            if reading:  # none would mean all, and some never end
+                await app.workers.wait_for_complete(reading)
             screen.tick()  # with what was read
     seen: list[str] = []
     alike = 0
-    while alike < looks:
+    while alike < STILL:
         await pilot.pause(0.02)
         lines = [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
         alike = alike + 1 if lines == seen else 0
         seen = lines
+    return seen
+
+
+async def _dressed(pilot: Pilot[int], app: ConsoleApp, theme: str) -> str:
+    """How it looks in a theme, once that no longer changes. No two themes look alike."""
+    before = seen = _look(app)
+    other = app.theme != f"console-{theme}"
+    app.theme = f"console-{theme}"
+    alike = 0
+    while alike < STILL or (other and seen == before):
+        await pilot.pause(0.01)
+        look = _look(app)
+        alike = alike + 1 if look == seen else 0
+        seen = look
     return seen
 
 

@@ -216,7 +216,7 @@ class InspectorScreen(Screen[None]):
     def crumbs(self) -> tuple[str, ...]:
         """Where this is."""
         shown = format_number("dlv", self.delivery_id)
-        return (*crumbs_below(self), f"{shown} {route(self._seen)}" if self.has_class("-wide") else shown)
+        return (*crumbs_below(self), f"{shown} {route(self._seen)}" if self.app.size.width >= 100 else shown)
 
     def _say_status(self) -> None:
         engine = self._seen.engine if self._seen is not None else None

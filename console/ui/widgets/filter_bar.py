@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from rich.cells import cell_len
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
@@ -26,13 +26,6 @@ _LEFT = 2
 
 class FilterInput(SafeInput):
     """The line itself. At its end, Right takes what is offered."""
-
-    async def _on_key(self, event: events.Key) -> None:
-        # Textual lets a key that types nothing travel up to the app before it looks what it does, and the letters that
-        # came behind it, as they do over a slow line, would be typed first.
-        if not event.is_printable and await self.app._check_bindings(event.key):
-            event.stop()
-            event.prevent_default()
 
     def action_cursor_right(self, select: bool = False) -> None:
         bar = self.screen.query_one(FilterBar)

@@ -1,5 +1,6 @@
 """The one text field of the console."""
 
+from textual import events
 from textual.widgets import Input
 
 from console.ui.format import inline
@@ -15,6 +16,25 @@ class SafeInput(Input):
     DEFAULT_CSS = """
     SafeInput:ansi > .input--cursor { background: ansi_default; color: ansi_default; text-style: reverse; }
     """
+
+    _left = False
+    """Whether a key typed here has moved the focus on."""
+
+    async def _on_key(self, event: events.Key) -> None:
+        # Textual lets a key that types nothing travel up to the app before it looks what it does, and the letters that
+        # came behind it in a burst, as they do over a slow line, would be typed first, and in the wrong field.
+        focused = self.app.focused
+        if self._left and focused is not None and focused is not self:
+            event.stop()
+            event.prevent_default()
+            focused._forward_event(events.Key(event.key, event.character))
+        elif not event.is_printable and await self.app._check_bindings(event.key):
+            event.stop()
+            event.prevent_default()
+            self._left = self.app.focused is not self
+
+    def on_focus(self) -> None:
+        self._left = False
 
     def check_consume_key(self, key: str, character: str | None) -> bool:
         # Textual does not know which character these keys type, and would offer them as keys of the screen.
