@@ -41,3 +41,11 @@ def store(store_path: Path) -> Iterator[Store]:
     store = open_store(store_path)
     yield store
     store.close()
+
+
+_LONG = ("tests/e2e/", "tests/ui/test_snapshots", "tests/faults/", "tests/ui/test_terminal")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first: a worker that begins one of them last would keep the others waiting."""
+    items.sort(key=lambda item: not item.nodeid.startswith(_LONG))

@@ -79,7 +79,7 @@ def _look_everywhere(terminal: Terminal) -> None:
     for _ in range(4):
         terminal.press("enter")
         terminal.wait_for(r"Home › .*RESPONSE.*from the body")
-        terminal.press("tab", "G", "tab", "enter", "j", "enter", "tab", "j", "tab", "tab", "E")
+        terminal.press("tab", "G", "tab", "enter", "j", "enter", "tab", "j", "tab", "tab")
         terminal.press("Y", "y")
         press_until(terminal, "p", r"Pause .*52;c;.*Enter accepts")
         terminal.press("esc")
