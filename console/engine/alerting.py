@@ -17,6 +17,9 @@ EVERY_S = 1.0
 REST = 50
 """A look that takes long is followed by a rest of so many times as long: the rules never take more than 2 %."""
 
+LONGEST_REST_S = 60.0
+"""A look in which the process stood still took as long as that: what stood still is said soon after, all the same."""
+
 AT_ONCE = 20
 """Changes in one transaction: thousands of endpoints may fail at once, and deliveries are not to wait for that."""
 
@@ -29,6 +32,7 @@ class Alerter:
 
     Args:
         before: the engine that held the store before this one, and perhaps did not end in order.
+        every_s, longest_rest_s: from one look to the next, at least and at most.
     """
 
     def __init__(
@@ -40,9 +44,10 @@ class Alerter:
         log: FilteringBoundLogger,
         before: EngineStatus | None,
         every_s: float = EVERY_S,
+        longest_rest_s: float = LONGEST_REST_S,
     ) -> None:
         self._aside, self._writer, self._clock, self._log = aside, writer, clock, log
-        self._every_s = every_s
+        self._every_s, self._longest_rest_s = every_s, longest_rest_s
         self._hysteresis = Hysteresis()
         self._died = before if before is not None and before.stopped_at_ms is None else None
         self._looked_s = clock.monotonic_s()
@@ -59,7 +64,7 @@ class Alerter:
             except StoreError as error:
                 self._log.error("alerts cannot be evaluated", error=str(error))
             took_s = self._clock.monotonic_s() - began_s
-            await asyncio.sleep(max(self._every_s, REST * took_s))
+            await asyncio.sleep(max(self._every_s, min(REST * took_s, self._longest_rest_s)))
 
     async def _look(self) -> None:
         now_ms, now_s = self._clock.now_ms(), self._clock.monotonic_s()

@@ -1,8 +1,9 @@
 """What a running engine does beside delivering: deletes what is old, and looks at the rules of alerts."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import pytest
 
@@ -22,6 +23,7 @@ from tests.engine.rig import Rig, ShiftedClock
 from tests.factories import add_endpoint, attempt_all, delivered, failed, make_event, start_engine
 from tests.store import recount
 
+T = TypeVar("T")
 DAY_MS = 24 * 3600 * 1000
 
 
@@ -40,7 +42,7 @@ class Beside:
     def alerter(self, before: EngineStatus | None = None) -> Alerter:
         return Alerter(
             aside=self.aside, writer=self.writer, clock=self.rig.clock, log=self.rig.lines.log,
-            before=before, every_s=0.01,
+            before=before, every_s=0.01, longest_rest_s=0.1,
         )  # fmt: skip
 
 
@@ -182,6 +184,22 @@ async def test_a_loop_that_stood_still_is_noticed(rig: Rig) -> None:
         assert rig.store.events(EventFilter(), limit=9) == [], "the clock was set, and nobody stood still"
         clock.stood_s = 120.0
         await rig.until(lambda: len(rig.store.events(EventFilter(), limit=9)) == 2)
+
+
+async def test_a_stop_in_the_middle_of_a_look_is_noticed_soon_after(rig: Rig) -> None:
+    rig.clock = clock = Stopped()
+    async with chores(rig) as beside:
+        looked = beside.aside.do
+
+        async def stopped(work: Callable[[Store], T]) -> T:
+            found = await looked(work)
+            if not clock.stood_s:
+                clock.stood_s = 120.0
+            return found
+
+        beside.aside.do = stopped  # type: ignore[method-assign]  # stands still just there, as a process may
+        async with running(beside.alerter()):
+            await rig.until(lambda: len(rig.store.events(EventFilter(), limit=9)) == 2)
 
 
 class Stopped(ShiftedClock):
