@@ -16,7 +16,7 @@ AttemptId = NewType("AttemptId", int)
 OperationId = NewType("OperationId", int)
 FailureGroupId = NewType("FailureGroupId", int)
 
-NumberPrefix = Literal["dlv", "att", "op"]
+NumberPrefix = Literal["dlv", "att", "op", "req"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _VALUES = {c: i for i, c in enumerate(_ALPHABET)} | {"i": 1, "l": 1, "o": 0}
@@ -32,6 +32,11 @@ def _base32(number: int, width: int) -> str:
     return "".join(reversed(digits))
 
 
+def random_text(random: Random, letters: int) -> str:
+    """So many random characters of the alphabet, 5 bits each."""
+    return _base32(random.getrandbits(5 * letters), letters)
+
+
 def new_event_id(now_ms: int, random: Random) -> EventId:
     """`evt_` and 26 characters: 48 bits of time and 80 random bits, as ULID has it, so that ids sort by age."""
     return EventId("evt_" + _base32((now_ms << 80) | random.getrandbits(80), 26))
@@ -39,7 +44,7 @@ def new_event_id(now_ms: int, random: Random) -> EventId:
 
 def new_endpoint_id(random: Random) -> EndpointId:
     """`ep_` and 12 random characters (60 bits)."""
-    return EndpointId("ep_" + _base32(random.getrandbits(60), 12))
+    return EndpointId("ep_" + random_text(random, 12))
 
 
 def format_number(prefix: NumberPrefix, number: int) -> str:
