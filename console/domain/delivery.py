@@ -93,6 +93,10 @@ class Attempt:
         return self.ended_at_ms is not None and self.cause is None
 
 
+REQUEST_BODY_CAP_BYTES = 64 * 1024
+"""What is kept of a body that a transform has made."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Exchange:
     """What went over the wire for one attempt. Secrets in the request headers are redacted. Not frozen, as a request is
@@ -104,6 +108,9 @@ class Exchange:
     response_body: bytes
     response_truncated: bool
     remote_address: str | None
+    request_method: str = "POST"
+    request_body: bytes | None = None
+    """What a transform has made, up to REQUEST_BODY_CAP_BYTES; None: the event's payload was sent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

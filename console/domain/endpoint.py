@@ -10,6 +10,7 @@ from console.domain.matching import check_pattern
 from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy, check_policy
 from console.domain.signing import Secret, active_secrets, check_secrets
+from console.domain.transform import Transform
 
 _NAME_MAX = 64
 _URL_MAX = 2048
@@ -56,6 +57,12 @@ class Endpoint:
     """The URL for which the receiver gave its permission (the handshake of CloudEvents)."""
     permitted_per_minute: int | None = None
     """How many requests a minute it permitted at most; None: as many as there are."""
+    filter: str | None = None
+    """An expression over the payload: events for which it is false are not owed. None: all of its types are."""
+    transform: Transform | None = None
+    """How events are reshaped for it; None: the payload is sent as it is."""
+    dry_run: bool = False
+    """What would be sent is logged, and nothing is."""
     created_at_ms: int
     version: int
 
@@ -73,6 +80,9 @@ class EndpointSpec:
     types: tuple[str, ...]
     secrets: tuple[Secret, ...]
     policy: DeliveryPolicy
+    filter: str | None = None
+    transform: Transform | None = None
+    dry_run: bool = False
 
     def check(self) -> "EndpointSpec":
         """This spec, when every part of it is right.

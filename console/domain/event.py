@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from console.domain.errors import InvalidInputError
+from console.domain.event_schema import Flaw
 from console.domain.ids import EventId
 
 PAYLOAD_CAP_BYTES = 1024 * 1024
@@ -23,6 +24,12 @@ class NewEvent:
     source: str = "cli"
     copy_of: EventId | None = None
     """The event that this one is a copy of, edited perhaps."""
+    hops: int = 0
+    """How many senders like this one it has passed."""
+    via: str | None = None
+    """Which ones, as the header `webhook-via` has it."""
+    flaw: Flaw | None = None
+    """Where it does not match its schema, when it is taken all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,9 @@ class Event:
     accepted_at_ms: int
     source: str
     copy_of: EventId | None = None
+    hops: int = 0
+    via: str | None = None
+    flaw: Flaw | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,11 @@ class Claimed:
     """Its endpoint is tripped, and what comes of it says whether it still is."""
     url: str | None = None
     """Where it goes instead of its endpoint's URL: what comes of it says nothing of the endpoint."""
+    accepted_at_ms: int = 0
+    """When its event was."""
+    hops: int = 0
+    via: str | None = None
+    """Of its event."""
 
 
 @dataclass(slots=True, kw_only=True)

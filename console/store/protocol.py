@@ -23,10 +23,12 @@ if TYPE_CHECKING:  # who speaks of a store need not load all that stores speak o
     from console.domain.diagnosis import LogPin, StoreFacts
     from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
     from console.domain.event import Accepted, Event, EventRow, NewEvent
+    from console.domain.event_schema import EventSchema, SchemaId, SchemaMode
     from console.domain.failure_group import FailureGroup, Heat
     from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
     from console.domain.handshake import Permission
     from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, FailureGroupId, OperationId
+    from console.domain.inbound import Arrival, ArrivalRow, InboxFilter, NewArrival, RequestId
     from console.domain.level import LastFailure, Level
     from console.domain.operation import BulkPlan, Operation, OperationKind, Outcomes
     from console.domain.outcome import Cause
@@ -38,7 +40,9 @@ if TYPE_CHECKING:  # who speaks of a store need not load all that stores speak o
     from console.domain.retention import Found as FoundOld
     from console.domain.searching import Counted, Found, Indexed, SearchStatus
     from console.domain.secret_parts import OwnedChange
+    from console.domain.source import Source, SourceId, SourceSpec
     from console.domain.status import EngineStatus, Gauge
+    from console.domain.token import Token, TokenId
     from console.domain.watcher import Watcher
     from console.domain.why import Standing
     from console.domain.work import Claimed, ClaimOrder, Completed, Nudges, Recovered
@@ -645,8 +649,113 @@ class Grouped(Protocol):
         ...
 
 
+class Inbound(Protocol):
+    """Where webhooks come in, and all that came."""
+
+    def add_source(self, source_id: SourceId, spec: SourceSpec, now_ms: int) -> Source:
+        """Raises InvalidInputError when the name is taken."""
+        ...
+
+    def edit_source(self, source_id: SourceId, spec: SourceSpec, now_ms: int) -> Source: ...
+
+    def enable_source(self, source_id: SourceId, enabled: bool) -> Source:
+        """One that is not enabled answers as if it were not there."""
+        ...
+
+    def remove_source(self, source_id: SourceId, now_ms: int) -> None:
+        """Take it off every list; what came in stays, its secrets do not."""
+        ...
+
+    def sources(self) -> list[Source]:
+        """All but the removed, by name."""
+        ...
+
+    def find_source(self, reference: str) -> Source:
+        """By id, name, or the beginning of either when only one has it.
+
+        Raises:
+            UnknownReferenceError: none or several.
+        """
+        ...
+
+    def record_arrivals(self, arrivals: Sequence[NewArrival]) -> list[RequestId]:
+        """Keep requests that came in, with what became of them."""
+        ...
+
+    def arrivals(self, where: InboxFilter, *, limit: int, before: RequestId | None = None) -> list[ArrivalRow]:
+        """Newest first."""
+        ...
+
+    def arrivals_after(self, after: RequestId, where: InboxFilter, *, limit: int) -> list[ArrivalRow]:
+        """By ascending id: what a tail reads."""
+        ...
+
+    def arrival(self, request_id: RequestId) -> Arrival:
+        """Raises UnknownReferenceError."""
+        ...
+
+    def count_arrivals(self, *, since_ms: int) -> dict[SourceId, dict[str, int]]:
+        """How many came in since then, by source and fate; counted up to some ten thousand."""
+        ...
+
+    def intake_version(self) -> int:
+        """A number that changes when a source, a token or a schema has changed; microseconds."""
+        ...
+
+    def instance(self) -> str:
+        """The name of this store in `webhook-via`, made with it and never changed."""
+        ...
+
+    def listening(self) -> tuple[str, ...]:
+        """The base URLs under which the engine of this store takes events in, or last did."""
+        ...
+
+    def set_listening(self, urls: Sequence[str], now_ms: int) -> None: ...
+
+
+class Tokens(Protocol):
+    """Who may call the HTTP API."""
+
+    def add_token(self, token: Token) -> Token:
+        """Raises InvalidInputError when the name is taken."""
+        ...
+
+    def tokens(self) -> list[Token]:
+        """All but the revoked, by name."""
+        ...
+
+    def find_token(self, reference: str) -> Token:
+        """By id, name, or the beginning of either when only one has it. Raises UnknownReferenceError."""
+        ...
+
+    def revoke_token(self, token_id: TokenId, now_ms: int) -> None: ...
+
+    def note_token_uses(self, used: Mapping[TokenId, int]) -> None:
+        """When each was last used, epoch ms."""
+        ...
+
+
+class Schemas(Protocol):
+    """What payloads must look like."""
+
+    def add_schema(self, pattern: str, mode: SchemaMode, text: bytes, now_ms: int) -> EventSchema:
+        """The next version for this pattern; the ones before it are retired."""
+        ...
+
+    def schemas(self, *, retired: bool = False) -> list[EventSchema]:
+        """Those that count, by pattern; with the retired ones, newest version first."""
+        ...
+
+    def retire_schema(self, pattern: str, now_ms: int) -> EventSchema:
+        """Nothing is checked against it any more. Raises UnknownReferenceError."""
+        ...
+
+
 class Store(
     Intake,
+    Inbound,
+    Tokens,
+    Schemas,
     Endpoints,
     Reading,
     Steering,

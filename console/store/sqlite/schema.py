@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x77686B63
 """`whkc`, in the file's header: what tells a store from any other SQLite file."""
 
-VERSION = 3
+VERSION = 4
 """`PRAGMA user_version` of a store that has every migration below."""
 
 HISTOGRAM_COLUMNS = tuple(f"h{i}" for i in range(SLOTS))
@@ -299,6 +299,82 @@ CREATE INDEX endpoints_resuming ON endpoints (resume_at) WHERE resume_at IS NOT 
 ALTER TABLE operations ADD COLUMN before TEXT CHECK (json_valid(before));
 """
 
+_M004 = """
+ALTER TABLE endpoints ADD COLUMN filter TEXT;
+ALTER TABLE endpoints ADD COLUMN transform TEXT CHECK (json_valid(transform));
+ALTER TABLE endpoints ADD COLUMN dry_run INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN hops INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE events ADD COLUMN via TEXT;
+ALTER TABLE events ADD COLUMN flaw TEXT CHECK (json_valid(flaw));
+ALTER TABLE exchanges ADD COLUMN request_method TEXT;
+ALTER TABLE exchanges ADD COLUMN request_body BLOB;
+
+CREATE TABLE sources (
+  seq INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  name TEXT NOT NULL,
+  kind TEXT NOT NULL,
+  secrets TEXT NOT NULL CHECK (json_valid(secrets)),
+  options TEXT NOT NULL CHECK (json_valid(options)),
+  until INTEGER,
+  enabled INTEGER NOT NULL DEFAULT 1,
+  created_at INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  removed_at INTEGER
+) STRICT;
+CREATE UNIQUE INDEX sources_name ON sources (name) WHERE removed_at IS NULL;
+
+CREATE TABLE inbox (
+  id INTEGER PRIMARY KEY,
+  source INTEGER NOT NULL REFERENCES sources (seq),
+  received_at INTEGER NOT NULL,
+  fate TEXT NOT NULL CHECK (fate IN ('accepted', 'flagged', 'duplicate', 'rejected', 'captured', 'answered')),
+  event INTEGER,
+  status INTEGER NOT NULL,
+  took_ms REAL,
+  remote_address TEXT NOT NULL,
+  method TEXT NOT NULL,
+  path TEXT NOT NULL,
+  query TEXT NOT NULL,
+  content_type TEXT,
+  reason TEXT,
+  size INTEGER NOT NULL,
+  headers TEXT NOT NULL CHECK (json_valid(headers)),
+  body BLOB NOT NULL
+) STRICT;
+CREATE INDEX inbox_source ON inbox (source, id);
+CREATE INDEX inbox_fate ON inbox (fate, id);
+CREATE INDEX inbox_source_fate ON inbox (source, fate, id);
+CREATE INDEX inbox_event ON inbox (event) WHERE event IS NOT NULL;
+
+CREATE TABLE tokens (
+  id TEXT PRIMARY KEY,
+  name TEXT NOT NULL,
+  digest BLOB NOT NULL,
+  scopes TEXT NOT NULL CHECK (json_valid(scopes)),
+  rate_limit TEXT,
+  created_at INTEGER NOT NULL,
+  last_used_at INTEGER,
+  until INTEGER,
+  revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX tokens_name ON tokens (name) WHERE revoked_at IS NULL;
+
+CREATE TABLE schemas (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  pattern TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  mode TEXT NOT NULL CHECK (mode IN ('reject', 'flag')),
+  text TEXT NOT NULL CHECK (json_valid(text)),
+  created_at INTEGER NOT NULL,
+  retired_at INTEGER,
+  UNIQUE (pattern, version)
+) STRICT;
+
+INSERT INTO meta VALUES ('intake', 1);
+INSERT INTO settings (key, value, updated_at) VALUES ('instance', json_quote(lower(hex(randomblob(8)))), 0);
+"""
+
 
 def migrations() -> "Migrations":
     """All migrations, oldest first. sqlite-utils is imported here, since only a store that is old or new needs it."""
@@ -323,6 +399,10 @@ def migrations() -> "Migrations":
     @schema()
     def m003_find_and_fix(db: "Database") -> None:
         _run(db, _M003)
+
+    @schema()
+    def m004_intake(db: "Database") -> None:
+        _run(db, _M004)
 
     return schema
 
