@@ -25,6 +25,7 @@ class SourceKind(StrEnum):
     GITHUB = "github"
     SLACK = "slack"
     SHOPIFY = "shopify"
+    CALENDLY = "calendly"
     STANDARD = "standard"
     """Standard Webhooks: Svix, Resend, Clerk, another webhook-console."""
     HMAC = "hmac"
