@@ -1,6 +1,7 @@
 """`endpoints`: where events go."""
 
 import os
+from dataclasses import replace
 from random import SystemRandom
 
 import click
@@ -182,7 +183,8 @@ def edit(invocation: Invocation, ref: str, url: str | None, flags: EndpointFlags
     keys = invocation.keys
     with invocation.writing() as store:
         before = store.find_endpoint(ref)
-        spec = EndpointSpec(
+        spec = replace(
+            before.spec,
             name=flags.name or before.name,
             url=url or before.url,
             types=flags.types or before.types,

@@ -66,6 +66,20 @@ class Endpoint:
     created_at_ms: int
     version: int
 
+    @property
+    def spec(self) -> "EndpointSpec":
+        """What an operator said of it; the parts of its policy that it takes over are in it, too."""
+        return EndpointSpec(
+            name=self.name,
+            url=self.url,
+            types=self.types,
+            secrets=self.secrets,
+            policy=self.policy,
+            filter=self.filter,
+            transform=self.transform,
+            dry_run=self.dry_run,
+        )
+
     def active_secrets(self, now_ms: int) -> tuple[Secret, ...]:
         """Those that sign at this moment."""
         return active_secrets(self.secrets, now_ms)

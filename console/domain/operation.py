@@ -22,6 +22,7 @@ class OperationKind(StrEnum):
     ENDPOINT_DISABLE = "endpoint_disable"
     ENDPOINT_TEST = "endpoint_test"
     DEFAULTS_EDIT = "defaults_edit"
+    CONFIG_APPLY = "config_apply"
     SECRET_ROTATE = "secret_rotate"
     SECRET_REVEAL = "secret_reveal"
     SECRETS_SEAL = "secrets_seal"

@@ -29,11 +29,8 @@ def order_path(policy: DeliveryPolicy) -> Path | None:
     return tuple(policy.order_key.split(".")) if policy.order_key else ()
 
 
-def order_key(payload: Any, path: Path) -> str:
-    """The key of a decoded payload. What has nothing at the path, or null, shares the key "".
-
-    A text is its own key; anything else is its JSON with sorted names. A key that is long or not printable is hashed.
-    """
+def value_at(payload: Any, path: Path) -> Any:
+    """What a decoded payload has at a path; None when it has nothing there."""
     value = payload
     for part in path:
         if isinstance(value, dict):
@@ -41,7 +38,16 @@ def order_key(payload: Any, path: Path) -> str:
         elif isinstance(value, list) and part.isascii() and part.isdigit() and len(part) < 7:
             value = value[int(part)] if int(part) < len(value) else None
         else:
-            value = None
+            return None
+    return value
+
+
+def order_key(payload: Any, path: Path) -> str:
+    """The key of a decoded payload. What has nothing at the path, or null, shares the key "".
+
+    A text is its own key; anything else is its JSON with sorted names. A key that is long or not printable is hashed.
+    """
+    value = value_at(payload, path)
     if value is None or not path:
         return ""
     key = (

@@ -1,6 +1,7 @@
 """What an operator changed of a thing, as the audit log keeps it: values as JSON has them, and never a secret."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ from console.domain.change import Values
 from console.domain.endpoint import Endpoint, EndpointSpec
 from console.domain.policy import POLICY_FIELDS, DeliveryPolicy
 from console.domain.secret_parts import SECRET_PARTS
+from console.domain.transform import Transform
 
 
 def policy_values(policy: DeliveryPolicy) -> Values:
@@ -27,7 +29,30 @@ def policy_with(policy: DeliveryPolicy, values: Mapping[str, Any]) -> DeliveryPo
 
 def endpoint_values(of: Endpoint | EndpointSpec) -> Values:
     """What an operator said of an endpoint, without its secrets."""
-    return {"name": of.name, "url": of.url, "types": list(of.types), **policy_values(of.policy)}
+    return {
+        "name": of.name,
+        "url": of.url,
+        "types": list(of.types),
+        "filter": of.filter,
+        "transform": msgspec.to_builtins(of.transform),
+        "dry_run": of.dry_run,
+        **policy_values(of.policy),
+    }
+
+
+def endpoint_spec_with(spec: EndpointSpec, values: Mapping[str, Any]) -> EndpointSpec:
+    """A spec with some parts as they are in `values`; what is kept of no change, such as secrets, stays as it is."""
+    transform = values.get("transform", spec.transform)
+    return replace(
+        spec,
+        name=values.get("name", spec.name),
+        url=values.get("url", spec.url),
+        types=tuple(values.get("types", spec.types)),
+        filter=values.get("filter", spec.filter),
+        transform=msgspec.convert(transform, Transform | None) if isinstance(transform, dict) else transform,
+        dry_run=values.get("dry_run", spec.dry_run),
+        policy=policy_with(spec.policy, values),
+    )
 
 
 def hidden_of_policies(before: DeliveryPolicy, after: DeliveryPolicy) -> tuple[str, ...]:

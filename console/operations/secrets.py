@@ -1,8 +1,8 @@
 """Rotate and reveal signing secrets; seal all secrets in the store, and unseal them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from console.domain.endpoint import Endpoint, EndpointSpec
+from console.domain.endpoint import Endpoint
 from console.domain.errors import ConfigError, SealedError
 from console.domain.ids import EndpointId
 from console.domain.operation import OperationKind
@@ -25,13 +25,7 @@ def rotate_secret(
     """
     with store.transaction():
         before = store.find_endpoint(endpoint_id)
-        spec = EndpointSpec(
-            name=before.name,
-            url=before.url,
-            types=before.types,
-            secrets=rotated(before.secrets, new, now_ms + overlap_ms, now_ms),
-            policy=before.policy,
-        )
+        spec = replace(before.spec, secrets=rotated(before.secrets, new, now_ms + overlap_ms, now_ms))
         endpoint = store.edit_endpoint(before.id, sealed_spec(spec.check(), before.id, keys), now_ms)
         others = len(endpoint.secrets) - 1
         _record(

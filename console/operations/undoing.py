@@ -9,14 +9,21 @@ import msgspec
 
 from console.domain.alerts import AlertRuleId
 from console.domain.change import Change, Values
-from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
+from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.errors import InvalidInputError, UnknownReferenceError
 from console.domain.ids import EndpointId, OperationId, format_number
 from console.domain.operation import Operation, OperationKind
 from console.domain.pacing import Pace
 from console.domain.sealing import DEFAULTS
 from console.operations import deliveries
-from console.operations.changes import alert_spec, alert_values, endpoint_values, policy_values, policy_with
+from console.operations.changes import (
+    alert_spec,
+    alert_values,
+    endpoint_spec_with,
+    endpoint_values,
+    policy_values,
+    policy_with,
+)
 from console.store.protocol import Store
 
 SEARCHED = 200
@@ -30,6 +37,7 @@ _NEVER: Mapping[OperationKind, str] = {
     OperationKind.EVENT_RESEND: "what was accepted stays: cancel its delivery while it waits",
     OperationKind.SECRET_ROTATE: "the secret of before is not kept longer than its overlap: rotate once more",
     OperationKind.SECRET_REVEAL: "what was seen was seen: rotate the secret",
+    OperationKind.CONFIG_APPLY: "take back what it changed one by one, or apply the file of before",
     OperationKind.RETENTION_RUN: "what was deleted is gone",
     OperationKind.UNDO: "do it again instead",
     OperationKind.DELIVERY_UNDO: "retry, cancel or skip them again instead",
@@ -237,14 +245,7 @@ def _undo_edit(store: Store, operation: Operation) -> _Plan:
     lines = (*_back_lines(before, after), *_hidden_lines(change.hidden))
 
     def edit(s: Store, now_ms: int) -> Values:
-        spec = EndpointSpec(
-            name=before.get("name", endpoint.name),
-            url=before.get("url", endpoint.url),
-            types=tuple(before.get("types", endpoint.types)),
-            secrets=endpoint.secrets,
-            policy=policy_with(endpoint.policy, before),
-        )
-        s.edit_endpoint(endpoint.id, spec.check(), now_ms)
+        s.edit_endpoint(endpoint.id, endpoint_spec_with(endpoint.spec, before).check(), now_ms)
         return before
 
     return _Plan(lines, edit)

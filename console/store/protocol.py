@@ -751,6 +751,16 @@ class Schemas(Protocol):
         ...
 
 
+class Applying(Protocol):
+    """What configuration files say; `console.operations.configuration` is the only caller."""
+
+    def applied(self, label: str) -> frozenset[str]:
+        """The things that files of this label say or once said: `endpoint crm`, `schema invoice.*`."""
+        ...
+
+    def set_applied(self, label: str, things: frozenset[str], now_ms: int) -> None: ...
+
+
 class Store(
     Intake,
     Inbound,
@@ -766,6 +776,7 @@ class Store(
     Examining,
     Levels,
     Grouped,
+    Applying,
     Protocol,
 ):
     """The whole of it."""

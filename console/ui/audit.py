@@ -27,6 +27,7 @@ _WHAT: dict[OperationKind, str] = {
     OperationKind.ENDPOINT_TRIP: "trip",
     OperationKind.ENDPOINT_RECOVER: "recover",
     OperationKind.DEFAULTS_EDIT: "defaults",
+    OperationKind.CONFIG_APPLY: "apply",
     OperationKind.SECRET_ROTATE: "rotate",
     OperationKind.SECRET_REVEAL: "reveal",
     OperationKind.SECRETS_SEAL: "seal",

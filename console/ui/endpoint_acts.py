@@ -6,7 +6,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from textual.app import App
@@ -109,9 +109,7 @@ async def save_edit(session: Session, endpoint_id: EndpointId, base: Base, readi
             if not same_base(now, base):
                 return Saved(changed=now)
             before = store.find_endpoint(endpoint_id)
-            spec = EndpointSpec(
-                name=reading.name, url=reading.url, types=reading.types, secrets=before.secrets, policy=reading.policy
-            )
+            spec = replace(before.spec, name=reading.name, url=reading.url, types=reading.types, policy=reading.policy)
             now_ms, changed = session.clock.now_ms(), ", ".join(reading.changed)
             edited = acts.edit_endpoint(
                 store, endpoint_id, spec, actor=session.actor, now_ms=now_ms, changed=changed, keys=keys

@@ -1,6 +1,7 @@
 """The conformance suite, run over every backend of `tests.store.backends`."""
 
 from tests.store.conformance import (
+    applying,
     bulk,
     completing,
     endpoints,
@@ -114,3 +115,6 @@ class TestDueWithin(levels.DueWithinConformance): ...
 
 
 class TestDeliveriesAt(levels.DeliveriesAtConformance): ...
+
+
+class TestApplying(applying.ApplyingConformance): ...

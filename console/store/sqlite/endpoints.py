@@ -34,6 +34,7 @@ from console.store.sqlite.rows import (
     secrets_of,
     secrets_text,
     texts_text,
+    transform_text,
 )
 
 WAITS_NO_MORE = f"""
@@ -51,11 +52,13 @@ WHERE removed_at IS NULL AND (substr(id, 1, length(?1)) = ?1 OR substr(name, 1, 
 """
 _NAME_TAKEN = "SELECT id FROM endpoints WHERE name = ? AND removed_at IS NULL AND id <> ?"
 _INSERT = """
-INSERT INTO endpoints (id, name, url, types, secrets, policy, state, state_since, created_at, version)
-VALUES (?, ?, ?, ?, ?, ?, 'active', ?, ?, 1)
+INSERT INTO endpoints (id, name, url, types, secrets, filter, transform, dry_run, policy, state, state_since,
+  created_at, version)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'active', ?, ?, 1)
 """
 _EDIT = f"""
-UPDATE endpoints SET name = ?, url = ?, types = ?, secrets = ?, policy = ?, version = version + 1, {WAITS_NO_MORE}
+UPDATE endpoints SET name = ?, url = ?, types = ?, secrets = ?, filter = ?, transform = ?, dry_run = ?, policy = ?,
+  version = version + 1, {WAITS_NO_MORE}
 WHERE id = ? AND removed_at IS NULL
 """
 _FORGET_PERMISSION = "UPDATE endpoints SET permitted_url = NULL, permitted_per_minute = NULL WHERE id = ?"
@@ -249,6 +252,8 @@ class EndpointQueries(Queries):
             raise InvalidInputError(f"name {name!r}: is taken by {taken_by}; choose another with --name")
 
 
-def _columns(spec: EndpointSpec, now_ms: int) -> tuple[str, ...]:
-    """Secrets that have ended are not kept."""
-    return spec.name, spec.url, texts_text(spec.types), secrets_text(active_secrets(spec.secrets, now_ms))
+def _columns(spec: EndpointSpec, now_ms: int) -> tuple[str | int | None, ...]:
+    """All that is said of it but the policy. Secrets that have ended are not kept."""
+    secrets = secrets_text(active_secrets(spec.secrets, now_ms))
+    reshaping = spec.filter, transform_text(spec.transform), int(spec.dry_run)
+    return spec.name, spec.url, texts_text(spec.types), secrets, *reshaping

@@ -16,11 +16,13 @@ from console.domain.pacing import Pace
 from console.domain.rates import Bucket
 from console.domain.signing import Secret
 from console.domain.status import EngineStatus, Gauge
+from console.domain.transform import Transform
 from console.store.sqlite.connection import Row
 from console.store.sqlite.policies import policy_of, read_parts, read_policy
 
 _encode = msgspec.json.Encoder().encode
 _decode_pace = msgspec.json.Decoder(Pace).decode
+_decode_transform = msgspec.json.Decoder(Transform).decode
 _decode_change = msgspec.json.Decoder(Change).decode
 _decode_headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 _decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -28,8 +30,8 @@ _decode_secrets = msgspec.json.Decoder(tuple[str | Secret, ...]).decode
 
 ENDPOINT_COLUMNS = (
     f"seq, id, name, url, types, secrets, policy, {policy_of('endpoints')}, state, state_reason, "
-    "state_since, probe_at, trips, pace, resume_at, resume_pace, permitted_url, permitted_per_minute, created_at, "
-    "version"
+    "state_since, probe_at, trips, pace, resume_at, resume_pace, permitted_url, permitted_per_minute, filter, "
+    "transform, dry_run, created_at, version"
 )
 DELIVERY_COLUMNS = (
     f"d.id, e.id, e.type, p.id, p.name, d.state, p.state, d.attempts, d.step, {policy_of('p')}, "
@@ -78,13 +80,17 @@ def pace_text(pace: Pace | None) -> str | None:
     return None if pace is None else _encode(pace).decode()
 
 
+def transform_text(transform: Transform | None) -> str | None:
+    return None if transform is None else _encode(transform).decode()
+
+
 def change_text(change: Change | None) -> str | None:
     return None if change is None else _encode(change).decode()
 
 
 def endpoint_of(row: Row) -> Endpoint:
     (seq, id_, name, url, types, secrets, own, policy, state, reason, since, probe_at, trips, pace, resume_at,
-     resume_pace, permitted_url, permitted_per_minute, created, version) = row  # fmt: skip
+     resume_pace, permitted_url, permitted_per_minute, filter_, transform, dry_run, created, version) = row  # fmt: skip
     return Endpoint(
         seq=seq,
         id=EndpointId(id_),
@@ -104,6 +110,9 @@ def endpoint_of(row: Row) -> Endpoint:
         resume_pace=None if resume_pace is None else _decode_pace(resume_pace),
         permitted_url=permitted_url,
         permitted_per_minute=permitted_per_minute,
+        filter=filter_,
+        transform=None if transform is None else _decode_transform(transform),
+        dry_run=bool(dry_run),
         created_at_ms=created,
         version=version,
     )

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from console.store.sqlite.alerting import AlertingQueries
+from console.store.sqlite.applying import ApplyingQueries
 from console.store.sqlite.backing_up import BackingUpQueries
 from console.store.sqlite.endpoints import EndpointQueries
 from console.store.sqlite.engine import EngineQueries
@@ -29,6 +30,7 @@ class SqliteStore(
     IndexingQueries,
     LevelQueries,
     BackingUpQueries,
+    ApplyingQueries,
 ):
     """A store in one SQLite file. See `console.store.protocol.Store`."""
 
