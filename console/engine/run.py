@@ -6,7 +6,8 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -25,6 +26,7 @@ from console.engine.logs import LogFormat, make_log
 from console.engine.process import loop_factory, prepare
 from console.engine.schedule import Schedule
 from console.engine.sealed import refuse_sealed
+from console.engine.services import Service, Surroundings
 from console.engine.supervisor import Chore, Supervisor
 from console.engine.transport import kind_of, make_transport
 from console.engine.transport.apart import ApartTransport, start_of
@@ -34,8 +36,13 @@ from console.engine.writer import Writer
 from console.store import Store, open_store
 
 
-def run_engine(settings: EngineSettings, *, log_format: LogFormat | None = None) -> int:
+def run_engine(
+    settings: EngineSettings, *, log_format: LogFormat | None = None, services: Sequence[Service] = ()
+) -> int:
     """Deliver in the foreground until SIGTERM, SIGINT or `stop`. Returns 0 after a drain in order.
+
+    Args:
+        services: run beside it, in the same loop.
 
     Raises:
         EngineRunningError: another engine holds the store; the message has its PID and start time.
@@ -57,7 +64,7 @@ def run_engine(settings: EngineSettings, *, log_format: LogFormat | None = None)
     prepare()
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_serve(settings, policy, make_log(log_format)))
+            runner.run(_serve(settings, policy, make_log(log_format), services))
     finally:
         lock.release()
     return 0
@@ -78,7 +85,9 @@ def _already_running(settings: EngineSettings) -> EngineRunningError:
     )
 
 
-async def _serve(settings: EngineSettings, policy: AddressPolicy, log: FilteringBoundLogger) -> None:
+async def _serve(
+    settings: EngineSettings, policy: AddressPolicy, log: FilteringBoundLogger, services: Sequence[Service]
+) -> None:
     clock = SystemClock()
     writer = Writer(
         lambda: _open_settled(settings.store),
@@ -100,7 +109,7 @@ async def _serve(settings: EngineSettings, policy: AddressPolicy, log: Filtering
             log=log,
             search_index=settings.search_index,
         ) as beside:
-            await _deliver(settings, writer, reader, transport, clock, log, beside)
+            await _deliver(settings, writer, reader, transport, clock, log, beside, services)
     finally:
         reader.close()
         await transport.aclose()
@@ -144,6 +153,22 @@ def _make_transport(settings: EngineSettings, guard: AddressGuard, clock: Clock)
         raise ConfigError(f"{settings.extra_ca_file}: no usable CA certificate in it: {error}") from None
 
 
+def _heed_signals(supervisor: Supervisor, *, stop_on_eof: bool) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, supervisor.stop, signal.Signals(number).name)
+    if stop_on_eof:
+        loop.add_reader(sys.stdin.fileno(), _stop_at_eof, supervisor)
+
+
+@asynccontextmanager
+async def _running(services: Sequence[Service], lent: Surroundings) -> AsyncIterator[None]:
+    async with AsyncExitStack() as running:
+        for service in services:
+            await running.enter_async_context(service(lent))
+        yield
+
+
 async def _deliver(
     settings: EngineSettings,
     writer: Writer,
@@ -152,6 +177,7 @@ async def _deliver(
     clock: Clock,
     log: FilteringBoundLogger,
     beside: Sequence[Chore],
+    services: Sequence[Service],
 ) -> None:
     epoch = await writer.do(
         lambda store: store.take_over(
@@ -170,20 +196,28 @@ async def _deliver(
         log=log,
         chores=beside,
     )
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, supervisor.stop, signal.Signals(number).name)
-    if settings.stop_on_eof:
-        loop.add_reader(sys.stdin.fileno(), _stop_at_eof, supervisor)
-    # Said when signals are heeded, not before: whoever waits for this line may send one at once.
-    log.info(
-        "started",
-        store=str(settings.store),
-        pid=os.getpid(),
-        epoch=epoch,
-        transport=settings.transport,
-        recovered=recovered.pending + recovered.failed,
+    _heed_signals(supervisor, stop_on_eof=settings.stop_on_eof)
+    lent = Surroundings(
+        writer=writer,
+        open_reader=lambda: open_store(settings.store, read_only=True, any_thread=True),
+        clock=clock,
+        log=log,
+        stopping=supervisor.stopping,
     )
-    await supervisor.run()
+    try:
+        async with _running(services, lent):
+            # Said when signals are heeded, not before: whoever waits for this line may send one at once.
+            log.info(
+                "started",
+                store=str(settings.store),
+                pid=os.getpid(),
+                epoch=epoch,
+                transport=settings.transport,
+                recovered=recovered.pending + recovered.failed,
+            )
+            await supervisor.run()
+    except ConfigError:
+        await writer.do(lambda store: store.release(epoch=epoch, now_ms=clock.now_ms()))
+        raise
     await writer.do(lambda store: store.release(epoch=epoch, now_ms=clock.now_ms()))
     log.info("stopped", epoch=epoch)

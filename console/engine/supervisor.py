@@ -89,6 +89,11 @@ class Supervisor:
         self._senders = Senders(self._send)
         self._nudge = 0
 
+    @property
+    def stopping(self) -> asyncio.Event:
+        """Set once `stop` was called."""
+        return self._stopping
+
     def stop(self, why: str) -> None:
         """Claim no more, and let what is in flight finish within the grace. Safe to call twice."""
         if not self._stopping.is_set():
