@@ -22,14 +22,17 @@ def is_secret_header(name: str) -> bool:
     return is_sensitive(name) or _SECRET_NAME.search(name) is not None
 
 
-def as_curl(request_headers: Headers, url: str, body: bytes) -> str:
+def as_curl(request_headers: Headers, url: str, body: bytes, *, method: str = "POST") -> str:
     """The command that would send this request again.
 
     Values of headers and query parameters that hold secrets are replaced by `[redacted]`, the mark of the store.
     Headers that no HTTP request can carry are left out. Whatever a terminal or a shell would obey is written as octal
     escapes of printf, which every POSIX shell has, unlike `$'…'`.
     """
-    words = ["curl", "-i", "--globoff", "--url", _quote(redact_url(url).replace("\0", "␀"))]
+    words = ["curl", "-i", "--globoff"]
+    if method != "POST" and _TOKEN.fullmatch(method):
+        words += ["-X", _quote(method)]
+    words += ["--url", _quote(redact_url(url).replace("\0", "␀"))]
     for name, value in request_headers:
         if _TOKEN.fullmatch(name) and name.lower() not in _SET_BY_CURL:
             words += ["-H", _quote(_field(name, value))]

@@ -110,7 +110,7 @@ def _request(attempt: Attempt, exchange: Exchange | None, payload_bytes: int) ->
         yield Line(spans=((f"  {_why_unknown(attempt)}", "muted"),), prose=True)
         return
     yield _title("REQUEST", ("  POST ", "strong"), (redact_url(exchange.url), "normal"))
-    yield from _header_lines(exchange.request_headers)
+    yield from header_lines(exchange.request_headers)
     yield Line(spans=(("  body ", "muted"), (f"{size(payload_bytes)}, the payload byte for byte", "muted")))
 
 
@@ -129,11 +129,12 @@ def _response(attempt: Attempt, exchange: Exchange | None) -> Iterator[Line]:
         return
     source: tuple[Cell, ...] = ((f"  from {exchange.remote_address}", "muted"),) if exchange.remote_address else ()
     yield _title("RESPONSE", (f"  HTTP {attempt.status}", "ok" if attempt.cause is None else "error"), *source)
-    yield from _header_lines(exchange.response_headers)
+    yield from header_lines(exchange.response_headers)
     yield from _body(exchange)
 
 
-def _header_lines(headers: Headers) -> Iterator[Line]:
+def header_lines(headers: Headers) -> Iterator[Line]:
+    """Header fields, their values in a column."""
     width = min(max((len(name) for name, _ in headers), default=0), _NAME_CELLS)
     for name, value in headers:
         yield Line(spans=((f"  {name:<{width}} ", "muted"), (value, "normal")), hang=width + 3)

@@ -13,6 +13,7 @@ Line = tuple[str, str]
 
 SEND = """webhook-console send invoice.paid --data '{"amount": 12}'"""
 SERVE = "webhook-console serve"
+LISTEN = "webhook-console serve --listen 127.0.0.1:8400"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,3 +99,57 @@ def held_up(standing: Standing) -> str:
         return ""
     waiting = counted(standing.pending, "delivery waits", "deliveries wait")
     return f"■ no engine is running and {waiting}: {standing.command(SERVE)}"
+
+
+# The inbox
+
+
+def no_sources(standing: Standing, *, listening: bool) -> list[Line]:
+    """The way from nothing to the first request that comes in."""
+    if not standing.live:
+        return [
+            ("", "Nothing had come in by then, and there is no source."),
+            ("", ""),
+            ("L", "goes back to what is now"),
+        ]
+    if standing.read_only:
+        return [
+            ("", "There is no source: nothing can come in."),
+            ("", ""),
+            ("", "It is opened for looking only: open it without --read-only to add one in another shell."),
+        ]
+    lines = [
+        ("", "A source is a URL here at which webhooks come in. Two ways to begin, in another shell:"),
+        ("", ""),
+        (standing.command("webhook-console capture new"), ""),
+        ("", "    a throw-away URL that records whatever is sent to it, shown here as it comes"),
+        (standing.command("webhook-console sources add stripe --kind stripe --secret @FILE"), ""),
+        ("", "    a URL for a provider: what is genuine becomes an event, what is not is kept and refused"),
+    ]
+    return (
+        lines
+        if listening
+        else [*lines, ("", ""), ("", "■ The engine takes in what comes once it listens:"), _listen(standing)]
+    )
+
+
+def _listen(standing: Standing) -> Line:
+    return standing.command(LISTEN), ""
+
+
+def no_arrivals(standing: Standing, url: str) -> str:
+    """What the list of requests says while there are none. `url`: of a source, or empty."""
+    if not standing.live:
+        return "Nothing had come in by then."
+    lines = ["Nothing has come in yet."]
+    if url:
+        lines += ["", f"curl -d '{{\"hello\": 1}}' -H 'content-type: application/json' {url}"]
+    return "\n".join(lines)
+
+
+def not_listening(standing: Standing, *, listening: bool) -> str:
+    """Why nothing can come in, in a line; empty when it can."""
+    if not standing.live or standing.read_only or (listening and standing.engine_alive):
+        return ""
+    why = "the engine does not listen" if standing.engine_alive else "no engine is running"
+    return f"■ {why}: what is sent to these URLs is refused: {standing.command(LISTEN)}"

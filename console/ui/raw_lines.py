@@ -36,29 +36,31 @@ def _request(exchange: Exchange, payload: bytes) -> Iterator[Line]:
         target, host = exchange.url, ""
     yield Line(spans=((f"POST {target}", "strong"),))
     if host:
-        yield from _fields((("host", host),))
-    yield from _fields(exchange.request_headers)
+        yield from field_lines((("host", host),))
+    yield from field_lines(exchange.request_headers)
     yield Line(spans=((_ADDED, "muted"),), prose=True)
     yield Line()
-    yield from _body(payload)
+    yield from body_lines(payload)
     yield Line()
 
 
 def _response(status: int, exchange: Exchange) -> Iterator[Line]:
     yield Line(spans=((f"HTTP {status}", "strong"),))
-    yield from _fields(exchange.response_headers)
+    yield from field_lines(exchange.response_headers)
     yield Line()
-    yield from _body(exchange.response_body)
+    yield from body_lines(exchange.response_body)
     if exchange.response_truncated:
         yield Line(spans=((_CUT, "warning"),), prose=True)
 
 
-def _fields(headers: Headers) -> Iterator[Line]:
+def field_lines(headers: Headers) -> Iterator[Line]:
+    """Header fields, one a line."""
     for name, value in headers:
         yield Line(spans=((f"{name}: {value}", "normal"),), hang=2)
 
 
-def _body(body: bytes) -> Iterator[Line]:
+def body_lines(body: bytes) -> Iterator[Line]:
+    """A body as it is: bytes that are no text in hex."""
     if not body:
         yield Line(spans=(("(no body)", "muted"),))
     elif is_text(body):

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from console.domain.errors import QueryError
-from console.domain.query_complete import Vocabulary, complete, while_typed
+from console.domain.query_complete import Completion, Vocabulary, complete, while_typed
 from console.ui.format import inline, one_line
 from console.ui.widgets.completions import Completions
 from console.ui.widgets.safe_input import SafeInput
@@ -116,6 +116,10 @@ class FilterBar(Vertical):
     def _offered(self) -> Completions:
         return self.query_one(Completions)
 
+    def offers(self, text: str, at: int) -> list[Completion]:
+        """What may stand at a place of the line. A list with a language of its own has others."""
+        return complete(text, at, self._vocabulary)
+
     # What is typed
 
     @property
@@ -139,7 +143,7 @@ class FilterBar(Vertical):
         """Say what is wrong, or what the line is understood as, and offer what may stand at the cursor."""
         text = self._input.value
         at = self._input.cursor_position
-        offered = complete(text, at, self._vocabulary)
+        offered = self.offers(text, at)
         # A word that may become a key would be taken for a type meanwhile, and nothing would be left of the list.
         may_be_key = any(one.start < at and one.replacement.endswith(":") for one in offered)
         self._half_typed = may_be_key and not self._parts
