@@ -17,7 +17,7 @@ TYPES = ("invoice.paid", "invoice.voided", "lead.created", "user.updated")
 RARE_TYPE, RARE_ENDPOINT = "account.closed", "rare"
 DAYS = 30
 
-_EVENTS = "INSERT INTO events VALUES (?, ?, ?, CAST(? AS BLOB), ?, 'cli', NULL)"
+_EVENTS = "INSERT INTO events (seq, id, type, payload, accepted_at, source) VALUES (?, ?, ?, CAST(? AS BLOB), ?, 'cli')"
 _DELIVERIES = """
 INSERT INTO deliveries (id, event, endpoint, state, attempts, step, next_attempt_at, last_cause, last_status,
   last_attempt_at, created_at, updated_at, failure_group) VALUES (?, ?, ?, ?, 1, 1, ?, ?, ?, ?, ?, ?, ?)
@@ -27,7 +27,8 @@ INSERT INTO attempts (id, delivery, endpoint, number, manual, started_at, ended_
 VALUES (?, ?, ?, 1, 0, ?, ?, ?, ?, ?, 3.0)
 """
 _EXCHANGES = """
-INSERT INTO exchanges VALUES (?, 'http://127.0.0.1:9/', '[]', '[]', CAST(? AS BLOB), 0, '127.0.0.1:9')
+INSERT INTO exchanges (attempt, url, request_headers, response_headers, response_body, truncated, remote_address)
+VALUES (?, 'http://127.0.0.1:9/', '[]', '[]', CAST(? AS BLOB), 0, '127.0.0.1:9')
 """
 _GROUPS = """
 INSERT INTO failure_groups SELECT failure_group, endpoint, last_cause, coalesce(last_status, 0), failure_group,

@@ -23,7 +23,7 @@ from tests.bench.machine import load_1m, machine, median
 from tests.engine_process import EngineProcess
 from tests.factories import make_spec
 
-_EVENTS = "INSERT INTO events VALUES (?, ?, 'bench.event', ?, ?, 'cli', NULL)"
+_EVENTS = "INSERT INTO events (seq, id, type, payload, accepted_at, source) VALUES (?, ?, 'bench.event', ?, ?, 'cli')"
 _DELIVERIES = """
 INSERT INTO deliveries (id, event, endpoint, state, next_attempt_at, created_at, updated_at)
 VALUES (?, ?, ?, 'pending', ?, ?, ?)

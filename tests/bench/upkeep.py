@@ -30,7 +30,7 @@ from tests.factories import make_spec
 
 _SETTLE_S = 20.0
 DAY_MS = 24 * 3600 * 1000
-_EVENTS = "INSERT INTO events VALUES (?, ?, 'bench.event', ?, ?, 'cli', NULL)"
+_EVENTS = "INSERT INTO events (seq, id, type, payload, accepted_at, source) VALUES (?, ?, 'bench.event', ?, ?, 'cli')"
 _DELIVERIES = """
 INSERT INTO deliveries
   (id, event, endpoint, state, attempts, step, last_status, last_attempt_at, created_at, updated_at)
@@ -40,7 +40,10 @@ _ATTEMPTS = """
 INSERT INTO attempts (id, delivery, endpoint, number, manual, started_at, ended_at, status, total_ms)
 VALUES (?, ?, 1, 1, 0, ?, ?, 200, 3.0)
 """
-_EXCHANGES = "INSERT INTO exchanges VALUES (?, 'http://127.0.0.1/hook', ?, ?, ?, 0, '127.0.0.1')"
+_EXCHANGES = """
+INSERT INTO exchanges (attempt, url, request_headers, response_headers, response_body, truncated, remote_address)
+VALUES (?, 'http://127.0.0.1/hook', ?, ?, ?, 0, '127.0.0.1')
+"""
 _HEADERS = json.dumps([["content-type", "application/json"], ["webhook-signature", "v1," + "x" * 44]] * 3)
 
 

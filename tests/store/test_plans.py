@@ -28,7 +28,7 @@ EVERY_MS = 20
 FEW = 50_000
 """Instructions. A page of 50 rows takes some 10,000; looking at each of 200,000 rows at least 600,000."""
 
-_EVENTS = "INSERT INTO events VALUES (?, ?, ?, x'7b7d', ?, 'cli', NULL)"
+_EVENTS = "INSERT INTO events (seq, id, type, payload, accepted_at, source) VALUES (?, ?, ?, x'7b7d', ?, 'cli')"
 _DELIVERIES = """
 INSERT INTO deliveries (id, event, endpoint, state, attempts, step, next_attempt_at, last_cause, created_at, updated_at)
 VALUES (?, ?, ?, ?, 1, 1, ?, ?, ?, ?)

@@ -68,10 +68,11 @@ INSERT INTO attempts (id, delivery, endpoint, number, manual, started_at, due_at
 SELECT ? + picked.key, d.id, d.endpoint, d.attempts + 1, d.manual, ?, d.next_attempt_at
 FROM json_each(?) picked JOIN deliveries d ON d.id = picked.value
 """
+# A delivery is made with its event, whose own time stands behind the payload, which may fill many pages.
 _CLAIMED = """
 SELECT json_group_array(json_array(
     picked.key, d.id, d.endpoint, d.attempts, d.step, d.manual, d.order_key IS NOT NULL, e.id, e.type,
-    octet_length(e.payload), d.url)),
+    octet_length(e.payload), d.url, d.created_at, e.hops, e.via)),
   CAST(group_concat(e.payload, '') AS BLOB)
 FROM json_each(?) picked JOIN deliveries d ON d.id = picked.value JOIN events e ON e.seq = d.event
 """
@@ -87,6 +88,9 @@ UPDATE attempts SET resolve_ms = column1, connect_ms = column2, tls_ms = column3
 _INSERT_EXCHANGE = """
 INSERT INTO exchanges (attempt, url, request_headers, response_headers, response_body, truncated, remote_address)
 VALUES {rows}
+"""
+_KEEP_REQUEST = """
+UPDATE exchanges SET request_method = column1, request_body = column2 FROM (VALUES {rows}) WHERE attempt = column3
 """
 _COMPLETE = """
 UPDATE deliveries SET state = column1, next_attempt_at = column2, manual = 0, last_cause = column3,
@@ -127,7 +131,9 @@ _LOG = "PRAGMA wal_checkpoint(NOOP)"
 
 
 _read_ids = msgspec.json.Decoder(list[int]).decode
-_read_claims = msgspec.json.Decoder(list[tuple[int, int, int, int, int, int, int, str, str, int, str | None]]).decode
+_read_claims = msgspec.json.Decoder(
+    list[tuple[int, int, int, int, int, int, int, str, str, int, str | None, int, int, str | None]]
+).decode
 
 
 class EngineQueries(HealthQueries):
@@ -230,7 +236,8 @@ class EngineQueries(HealthQueries):
         assert row is not None
         payloads, start, claimed = row[1] or b"", 0, []
         for claim in _read_claims(row[0]):
-            key, delivery, endpoint, number, step, manual, ordered, event_id, event_type, size, url = claim
+            (key, delivery, endpoint, number, step, manual, ordered, event_id, event_type, size, url, accepted, hops,
+             via) = claim  # fmt: skip
             claimed.append(
                 Claimed(
                     delivery_id=DeliveryId(delivery),
@@ -244,6 +251,9 @@ class EngineQueries(HealthQueries):
                     payload=payloads[start : start + size],
                     ordered=bool(ordered),
                     url=url,
+                    accepted_at_ms=accepted,
+                    hops=hops,
+                    via=via,
                 )
             )
             start += size
@@ -261,6 +271,7 @@ class EngineQueries(HealthQueries):
             # Of a kept-alive connection, which most attempts have, there are none.
             self._connection.run_rows(_KEEP_PARTS, [_parts_row(c, c.parts) for c in completed if c.parts])
             self._connection.run_rows(_INSERT_EXCHANGE, [row for c in completed if (row := _exchange_row(c))])
+            self._connection.run_rows(_KEEP_REQUEST, [row for c in completed if (row := _request_row(c))])
             self._count(completed)
             if groups:
                 ended = ((c.claimed.attempt_id, c.ended_at_ms) for c in completed)
@@ -396,3 +407,11 @@ def _exchange_row(c: Completed) -> tuple[object, ...] | None:
         int(x.response_truncated),
         x.remote_address,
     )
+
+
+def _request_row(c: Completed) -> tuple[object, ...] | None:
+    """How a transform has made the request; None: it was a POST of the payload."""
+    x = c.exchange
+    if x is None or (x.request_body is None and x.request_method == "POST"):
+        return None
+    return None if x.request_method == "POST" else x.request_method, x.request_body, c.claimed.attempt_id

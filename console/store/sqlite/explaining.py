@@ -18,7 +18,7 @@ FROM deliveries d WHERE d.id = ?
 """
 _OPERATION = f"SELECT {OPERATION_COLUMNS} FROM operations WHERE id = ?"
 _LAST_ANSWER = """
-SELECT status, ended_at, url, request_headers, response_headers, NULL, truncated, remote_address
+SELECT status, ended_at, url, request_headers, response_headers, NULL, truncated, remote_address, NULL, NULL
 FROM attempts JOIN exchanges ON attempt = id
 WHERE delivery = ? AND number = (SELECT attempts FROM deliveries WHERE id = delivery) AND status IS NOT NULL
 """

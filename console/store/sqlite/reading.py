@@ -25,6 +25,7 @@ from console.store.sqlite.rows import (
     ATTEMPT_COLUMNS,
     DELIVERY_COLUMNS,
     ENGINE_COLUMNS,
+    EXCHANGE_COLUMNS,
     OPERATION_COLUMNS,
     attempt_of,
     bucket_of,
@@ -48,7 +49,8 @@ FROM ({picked}) CROSS JOIN events e ON e.seq = picked LEFT JOIN deliveries d ON 
 GROUP BY e.seq ORDER BY e.seq DESC
 """
 _EVENT = """
-SELECT seq, id, type, payload, accepted_at, source, (SELECT o.id FROM events o WHERE o.seq = events.copy_of)
+SELECT seq, id, type, payload, accepted_at, source, (SELECT o.id FROM events o WHERE o.seq = events.copy_of),
+  hops, via, flaw
 FROM events WHERE id = ?
 """
 _DELIVERY_JOINS = (
@@ -84,9 +86,7 @@ SELECT * FROM (
 _GLIMPSES_OF = f"""
 SELECT {_GLIMPSE} FROM json_each(?) CROSS JOIN attempts a ON a.id = value CROSS JOIN endpoints p ON p.seq = a.endpoint
 """
-_EXCHANGE = """
-SELECT url, request_headers, response_headers, response_body, truncated, remote_address FROM exchanges WHERE attempt = ?
-"""
+_EXCHANGE = f"SELECT {EXCHANGE_COLUMNS} FROM exchanges WHERE attempt = ?"
 _BUCKETS = f"""
 SELECT bucket, accepted, ok, failed, {", ".join(HISTOGRAM_COLUMNS)} FROM rates
 WHERE width = ? AND bucket >= ? AND bucket < ? AND endpoint = {{endpoint}} ORDER BY bucket

@@ -8,6 +8,7 @@ from console.domain.change import Change
 from console.domain.delivery import Attempt, Delivery, DeliveryState, Exchange
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.event import Event, EventRow
+from console.domain.event_schema import Flaw
 from console.domain.ids import AttemptId, DeliveryId, EndpointId, EventId, FailureGroupId, OperationId
 from console.domain.operation import Operation, OperationKind
 from console.domain.ordering import BLOCKED_AT_MS
@@ -23,6 +24,7 @@ from console.store.sqlite.policies import policy_of, read_parts, read_policy
 _encode = msgspec.json.Encoder().encode
 _decode_pace = msgspec.json.Decoder(Pace).decode
 _decode_transform = msgspec.json.Decoder(Transform).decode
+_decode_flaw = msgspec.json.Decoder(Flaw).decode
 _decode_change = msgspec.json.Decoder(Change).decode
 _decode_headers = msgspec.json.Decoder(tuple[tuple[str, str], ...]).decode
 _decode_texts = msgspec.json.Decoder(tuple[str, ...]).decode
@@ -41,6 +43,9 @@ DELIVERY_COLUMNS = (
 ATTEMPT_COLUMNS = (
     "a.id, a.delivery, e.id, e.type, p.id, p.name, a.number, a.manual, a.started_at, a.ended_at, a.status, a.cause, "
     "a.detail, a.total_ms, a.first_byte_ms, a.due_at, a.resolve_ms, a.connect_ms, a.tls_ms"
+)
+EXCHANGE_COLUMNS = (
+    "url, request_headers, response_headers, response_body, truncated, remote_address, request_method, request_body"
 )
 ENGINE_COLUMNS = "epoch, pid, host, version, started_at, heartbeat_at, stopped_at, stop_requested, in_flight"
 OPERATION_COLUMNS = (
@@ -82,6 +87,10 @@ def pace_text(pace: Pace | None) -> str | None:
 
 def transform_text(transform: Transform | None) -> str | None:
     return None if transform is None else _encode(transform).decode()
+
+
+def flaw_text(flaw: Flaw | None) -> str | None:
+    return None if flaw is None else _encode(flaw).decode()
 
 
 def change_text(change: Change | None) -> str | None:
@@ -172,7 +181,7 @@ def attempt_of(row: Row) -> Attempt:
 
 
 def exchange_of(row: Row) -> Exchange:
-    url, request_headers, response_headers, body, truncated, address = row
+    url, request_headers, response_headers, body, truncated, address, method, request_body = row
     return Exchange(
         url=url,
         request_headers=_decode_headers(request_headers),
@@ -180,11 +189,13 @@ def exchange_of(row: Row) -> Exchange:
         response_body=body or b"",
         response_truncated=bool(truncated),
         remote_address=address,
+        request_method=method or "POST",
+        request_body=request_body,
     )
 
 
 def event_of(row: Row) -> Event:
-    seq, id_, type_, payload, accepted, source, copy_of = row
+    seq, id_, type_, payload, accepted, source, copy_of, hops, via, flaw = row
     return Event(
         seq=seq,
         id=EventId(id_),
@@ -193,6 +204,9 @@ def event_of(row: Row) -> Event:
         accepted_at_ms=accepted,
         source=source,
         copy_of=None if copy_of is None else EventId(copy_of),
+        hops=hops,
+        via=via,
+        flaw=None if flaw is None else _decode_flaw(flaw),
     )
 
 
