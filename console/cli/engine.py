@@ -1,12 +1,14 @@
 """`serve`, `status` and `stop`: the engine of a store."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from console.cli.commands import ConsoleCommand
+from console.cli.intake_flags import intake_options
 from console.cli.invocation import Invocation, key_file_option, pass_invocation
 from console.cli.output import emit, note, say
 from console.cli.parameters import CIDR, DURATION, TEXT
@@ -16,6 +18,10 @@ from console.domain.errors import ConsoleError
 from console.domain.searching import SearchStatus
 from console.domain.status import EngineStatus
 from console.store import Store
+
+if TYPE_CHECKING:
+    from console.engine.services import Service
+    from console.intake.settings import IntakeSettings
 
 _LOOK_S = 0.05
 _STATUS_FIELDS = (
@@ -27,7 +33,12 @@ _STATUS_FIELDS = (
 @click.command(
     cls=ConsoleCommand,
     short_help="Run the engine in the foreground.",
-    examples=("serve", "serve --allow-address 10.0.0.0/8 --drain 30s", "serve --store /var/lib/hooks/store.db"),
+    examples=(
+        "serve",
+        "serve --allow-address 10.0.0.0/8 --drain 30s",
+        "serve --listen 127.0.0.1:8400",
+        "serve --store /var/lib/hooks/store.db",
+    ),
 )
 @click.option(
     "--allow-address",
@@ -75,6 +86,7 @@ _STATUS_FIELDS = (
 )
 @click.option("--no-search-index", is_flag=True, help="Keep no words beside the store: texts are found more slowly.")
 @click.option("--stop-on-eof", is_flag=True, help="End when standard input closes, that is with the parent process.")
+@intake_options
 @key_file_option
 @pass_invocation
 def serve(
@@ -88,6 +100,7 @@ def serve(
     ca_file: Path | None,
     no_search_index: bool,
     stop_on_eof: bool,
+    intake: "IntakeSettings | None",
 ) -> int:
     """Run the engine in the foreground, until SIGTERM or Ctrl-C: systemd, a container, a terminal.
 
@@ -109,7 +122,16 @@ def serve(
         stop_on_eof=stop_on_eof,
         keys=invocation.keys,
     )
-    return run_engine(settings, log_format=log_format)
+    return run_engine(settings, log_format=log_format, services=_services(intake, invocation))
+
+
+def _services(intake: "IntakeSettings | None", invocation: Invocation) -> "list[Service]":
+    """What runs beside the engine. The HTTP API costs a second to load, which who does not want it need not pay."""
+    if intake is None:
+        return []
+    from console.intake.server import intake as http_api
+
+    return [http_api(replace(intake, keys=invocation.keys))]
 
 
 @click.command(cls=ConsoleCommand, json_fields=_STATUS_FIELDS, examples=("status", "status --json"))

@@ -42,6 +42,8 @@ class OperationKind(StrEnum):
     ALERT_MUTE = "alert_mute"
     ALERT_FIRED = "alert_fired"
     ALERT_RESOLVED = "alert_resolved"
+    TOKEN_ADD = "token_add"
+    TOKEN_REVOKE = "token_revoke"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -39,6 +39,8 @@ _NEVER: Mapping[OperationKind, str] = {
     OperationKind.SECRET_REVEAL: "what was seen was seen: rotate the secret",
     OperationKind.CONFIG_APPLY: "take back what it changed one by one, or apply the file of before",
     OperationKind.RETENTION_RUN: "what was deleted is gone",
+    OperationKind.TOKEN_ADD: "revoke the token instead",
+    OperationKind.TOKEN_REVOKE: "only its digest was kept: add another",
     OperationKind.UNDO: "do it again instead",
     OperationKind.DELIVERY_UNDO: "retry, cancel or skip them again instead",
 }

@@ -46,6 +46,8 @@ _WHAT: dict[OperationKind, str] = {
     OperationKind.ALERT_MUTE: "mute alert",
     OperationKind.ALERT_FIRED: "▲ alert",
     OperationKind.ALERT_RESOLVED: "alert over",
+    OperationKind.TOKEN_ADD: "add token",
+    OperationKind.TOKEN_REVOKE: "revoke token",
     OperationKind.ENGINE_STOP: "stop engine",
 }
 

@@ -46,6 +46,7 @@ EXPECTED = [
     "read", "operations-list", "operations-show", "operations-undo", "operations-watch", "retention", "retention-edit",
     "retention-run", "retention-show", "secrets", "secrets-generate-key", "secrets-seal", "secrets-status",
     "secrets-unseal", "send", "serve", "stats", "status", "stop",
+    "tokens", "tokens-add", "tokens-list", "tokens-revoke",
     "verify", "web",
 ]  # fmt: skip
 

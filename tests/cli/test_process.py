@@ -14,7 +14,19 @@ import pytest
 from console.store import open_store
 from tests.cli.support import make_endpoint, make_events
 
-HEAVY = ("textual", "httpx", "pyreqwest", "sqlite_utils", "rich", "asyncio", "structlog", "cryptography", "uvloop")
+HEAVY = (
+    "textual",
+    "litestar",
+    "uvicorn",
+    "httpx",
+    "pyreqwest",
+    "sqlite_utils",
+    "rich",
+    "asyncio",
+    "structlog",
+    "cryptography",
+    "uvloop",
+)
 
 
 def command(store: Path, *arguments: str) -> list[str]:

@@ -1,0 +1,56 @@
+"""What the routes work with: the store to read and to write, the clock, and who asks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+from structlog.typing import FilteringBoundLogger
+
+from console.domain.clock import Clock
+from console.domain.token import Token
+from console.intake.acceptor import Acceptor
+from console.intake.gate import Gate
+from console.intake.readers import Readers
+from console.intake.seam import Host, Writes
+from console.intake.settings import IntakeSettings
+from console.store.protocol import Store
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    """One for a server."""
+
+    settings: IntakeSettings
+    host: Host
+    gate: Gate
+    readers: Readers
+    acceptor: Acceptor
+    random: Random
+
+    @property
+    def clock(self) -> Clock:
+        return self.host.clock
+
+    @property
+    def log(self) -> FilteringBoundLogger:
+        return self.host.log
+
+    @property
+    def writer(self) -> Writes:
+        return self.host.writer
+
+    async def read(self, work: Callable[[Store], T]) -> T:
+        """Beside the loop. Raises StoreError."""
+        return await self.readers.do(work)
+
+    async def write(self, work: Callable[[Store], T]) -> T:
+        """In a transaction; on disk when it returns."""
+        return await self.writer.do(work)
+
+
+def actor_of(token: Token) -> str:
+    """Who a token is in the audit log."""
+    return f"token:{token.name}"
