@@ -91,6 +91,12 @@ def test_any_other_byte_in_the_signature_or_the_timestamp_is_refused(kind: Sourc
     assert isinstance(judge(kind, replace(request, headers=headers)), Refused)
 
 
+def in_capitals(value: str) -> str:
+    """The signature alone, not the label before it."""
+    before, equals, signature = value.partition("v1=" if "v1=" in value else "v1," if "v1," in value else "=")
+    return f"{before}{equals}{signature.upper()}" if signature.strip("=") else value.upper()
+
+
 def changes_of(data: bytes) -> st.SearchStrategy[bytes]:
     """The same with one byte changed, taken away or put in."""
     at = st.integers(0, len(data) - 1)
@@ -100,6 +106,14 @@ def changes_of(data: bytes) -> st.SearchStrategy[bytes]:
         lambda i, byte: data[:i] + bytes([byte]) + data[i:], st.integers(1, len(data) - 1), st.integers(48, 122)
     )
     return st.one_of(changed, shorter, longer)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OVER_THE_BODY if kind is not SourceKind.HMAC])
+def test_a_signature_in_other_letters_is_another(kind: SourceKind) -> None:
+    request = signed_request(kind, BODY, JSON)
+    headers = tuple((name, in_capitals(value) if name == SIGNED_IN[kind] else value) for name, value in request.headers)
+    assert headers != request.headers
+    assert isinstance(judge(kind, replace(request, headers=headers)), Refused)
 
 
 @pytest.mark.parametrize("kind", WITH_TIME)

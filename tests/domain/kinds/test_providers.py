@@ -99,6 +99,11 @@ def test_what_this_product_signs_is_genuine_with_either_kind_of_secret() -> None
     changed = replace(request, body=b'{"type": "b"}')
     assert isinstance(judge(SourceKind.STANDARD, changed, secrets=(PUBLIC,)), Refused)
     signature = base64.b64encode(KEY.sign(b"evt_1.%d." % NOW_S + body)).decode()
+    assert signature.endswith("w==")
+    written_otherwise = signature.replace("w==", "x==")  # the same bytes, in another letter
+    assert base64.b64decode(signature) == base64.b64decode(written_otherwise)
+    otherwise = replace(request, headers=(*request.headers[:2], ("webhook-signature", f"v1a,{written_otherwise}")))
+    assert isinstance(judge(SourceKind.STANDARD, otherwise, secrets=(PUBLIC,)), Refused)
     as_shared = replace(request, headers=(*request.headers[:2], ("webhook-signature", f"v1,{signature}")))
     assert isinstance(judge(SourceKind.STANDARD, as_shared, secrets=(PUBLIC,)), Refused)
 
