@@ -15,7 +15,7 @@ _ROOM_BYTES = 4 * 2**30
 
 
 def pytest_configure() -> None:
-    """Files of tests are put where syncing them costs nothing, if the machine has such a place and none was asked for."""
+    """Tests keep their files where syncing costs nothing, if the machine has such a place and none was asked for."""
     if "TMPDIR" not in os.environ and _holds_files(_MEMORY):
         os.environ["TMPDIR"] = str(_MEMORY)
         tempfile.tempdir = None
