@@ -30,6 +30,16 @@ class Queries:
             self._forget()
             raise
 
+    @contextmanager
+    def _erasing(self) -> Iterator[None]:
+        """A transaction in which what is replaced is overwritten in its page, not only let go of: secrets."""
+        self._connection.run("PRAGMA secure_delete=ON")
+        try:
+            with self.transaction():
+                yield
+        finally:
+            self._connection.run("PRAGMA secure_delete=OFF")
+
     def _forget(self) -> None:
         """Drop what was remembered from a transaction that did not come to be."""
 

@@ -1,7 +1,5 @@
 """Endpoints."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
@@ -25,6 +23,7 @@ from console.store.sqlite.policies import (
     with_secrets,
     without_secrets,
 )
+from console.store.sqlite.references import Named
 from console.store.sqlite.rows import (
     ENDPOINT_COLUMNS,
     GAUGE_COLUMNS,
@@ -36,6 +35,7 @@ from console.store.sqlite.rows import (
     texts_text,
     transform_text,
 )
+from console.store.sqlite.sources import rewrite_source_secrets
 
 WAITS_NO_MORE = f"""
 state_reason = CASE WHEN state = 'active' AND substr(state_reason, 1, {len(WAITS)}) = '{WAITS}' THEN NULL
@@ -45,11 +45,7 @@ state_reason = CASE WHEN state = 'active' AND substr(state_reason, 1, {len(WAITS
 
 _ALL = f"SELECT {ENDPOINT_COLUMNS} FROM endpoints WHERE removed_at IS NULL ORDER BY name"
 _BY_ID = f"SELECT {ENDPOINT_COLUMNS} FROM endpoints WHERE id = ? AND removed_at IS NULL"
-_BY_NAME = f"SELECT {ENDPOINT_COLUMNS} FROM endpoints WHERE name = ? AND removed_at IS NULL"
-_BY_PREFIX = f"""
-SELECT {ENDPOINT_COLUMNS} FROM endpoints
-WHERE removed_at IS NULL AND (substr(id, 1, length(?1)) = ?1 OR substr(name, 1, length(?1)) = ?1) ORDER BY name LIMIT 4
-"""
+_NAMED = Named("endpoints", ENDPOINT_COLUMNS, there="removed_at IS NULL", noun="endpoint")
 _NAME_TAKEN = "SELECT id FROM endpoints WHERE name = ? AND removed_at IS NULL AND id <> ?"
 _INSERT = """
 INSERT INTO endpoints (id, name, url, types, secrets, filter, transform, dry_run, policy, state, state_since,
@@ -193,6 +189,7 @@ class EndpointQueries(Queries):
                     _SET_SECRETS, (secrets_text(changed), with_secrets(policy, partial(change, id_)), seq)
                 )
                 nudging.settings_changed(self._connection, seq)
+            rewrite_source_secrets(self._connection, change, now_ms)
 
     def empty_log(self) -> bool:
         return not checkpoint(self._connection, "TRUNCATE")[0]
@@ -205,16 +202,6 @@ class EndpointQueries(Queries):
         self._connection.run(_DROP_ENDED, (secrets_text(kept), endpoint.id))
         return self._endpoint(endpoint.id)
 
-    @contextmanager
-    def _erasing(self) -> Iterator[None]:
-        """A transaction in which what is replaced is overwritten in its page, not only let go of: secrets."""
-        self._connection.run("PRAGMA secure_delete=ON")
-        try:
-            with self.transaction():
-                yield
-        finally:
-            self._connection.run("PRAGMA secure_delete=OFF")
-
     def _own_policy(self, spec: EndpointSpec, endpoint_id: EndpointId | None = None) -> str:
         defaults = read_parts(self._connection.value(_DEFAULTS))
         before = self._connection.value(_OWN, (endpoint_id,)) if endpoint_id else None
@@ -224,16 +211,7 @@ class EndpointQueries(Queries):
         return [endpoint_of(row) for row in self._connection.rows(_ALL)]
 
     def find_endpoint(self, reference: str) -> Endpoint:
-        for sql in (_BY_ID, _BY_NAME):
-            if (row := self._connection.row(sql, (reference,))) is not None:
-                return endpoint_of(row)
-        found = [endpoint_of(row) for row in self._connection.rows(_BY_PREFIX, (reference,))] if reference else []
-        if not found:
-            raise UnknownReferenceError(f"no endpoint {reference!r}: see `webhook-console endpoints list`")
-        if len(found) > 1:
-            names = ", ".join(e.name for e in found[:3]) + (", …" if len(found) > 3 else "")
-            raise UnknownReferenceError(f"{reference!r} fits several endpoints ({names}): write more of it")
-        return found[0]
+        return endpoint_of(_NAMED.find(self._connection, reference))
 
     def gauges(self) -> dict[EndpointId, Gauge]:
         return {

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from random import SystemRandom
 
-from console.domain.errors import ConsoleError, InvalidInputError
+from console.domain.errors import InvalidInputError, TransformError
 from console.domain.event import PAYLOAD_CAP_BYTES, Accepted, NewEvent, check_event_type
 from console.domain.ids import EndpointId, EventId, check_event_id, new_event_id
 from console.domain.matching import first_match
@@ -220,7 +220,7 @@ def _passes(sieve: _Sieve, event: NewEvent, event_id: EventId, now_ms: int) -> b
     )
     try:
         return wants(sieve[0], subject)
-    except ConsoleError:
+    except TransformError:
         return True
 
 

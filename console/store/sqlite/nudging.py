@@ -7,6 +7,7 @@ from console.store.sqlite.connection import Connection
 ENGINE = 0
 """The `endpoint` of a nudge that is for the engine itself."""
 
+_INTAKE = "UPDATE meta SET value = value + 1 WHERE key = 'intake'"
 _NUDGE = "INSERT INTO nudges (endpoint, settings) VALUES (?, ?)"
 
 
@@ -23,3 +24,8 @@ def settings_changed(connection: Connection, endpoint: int) -> None:
 def stop_asked(connection: Connection) -> None:
     """The engine is asked to end."""
     connection.run(_NUDGE, (ENGINE, 1))
+
+
+def intake_changed(connection: Connection) -> None:
+    """A source, a token or a schema changed: whoever takes events in reads them again."""
+    connection.run(_INTAKE)

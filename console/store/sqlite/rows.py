@@ -81,6 +81,10 @@ def headers_text(headers: Headers) -> str:
     return _encode(headers).decode()
 
 
+def headers_of(text: str) -> Headers:
+    return _decode_headers(text)
+
+
 def pace_text(pace: Pace | None) -> str | None:
     return None if pace is None else _encode(pace).decode()
 

@@ -11,10 +11,14 @@ from console.store.sqlite.examining import ExaminingQueries
 from console.store.sqlite.explaining import ExplainingQueries
 from console.store.sqlite.following import FollowingQueries
 from console.store.sqlite.grouped import GroupedQueries
+from console.store.sqlite.inbox import InboxQueries
 from console.store.sqlite.indexing import IndexingQueries
 from console.store.sqlite.levels import LevelQueries
 from console.store.sqlite.reading import ReadingQueries
+from console.store.sqlite.schemas import SchemaQueries
+from console.store.sqlite.sources import SourceQueries
 from console.store.sqlite.steering import SteeringQueries
+from console.store.sqlite.tokens import TokenQueries
 
 
 class SqliteStore(
@@ -31,6 +35,10 @@ class SqliteStore(
     LevelQueries,
     BackingUpQueries,
     ApplyingQueries,
+    SourceQueries,
+    InboxQueries,
+    TokenQueries,
+    SchemaQueries,
 ):
     """A store in one SQLite file. See `console.store.protocol.Store`."""
 
