@@ -4,7 +4,6 @@ Times are ISO 8601 in UTC with milliseconds. Absent is null, never 0 or "".
 """
 
 import base64
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +12,14 @@ from console.domain.delivery import Attempt, Delivery, Exchange
 from console.domain.endpoint import Endpoint
 from console.domain.event import Event, EventRow
 from console.domain.ids import format_number
+from console.domain.moment import iso_ms
 from console.domain.operation import Operation
 from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy
 from console.domain.rates import Bucket
 from console.domain.sealing import is_sealed
 from console.domain.searching import SearchStatus
-from console.domain.signing import KEY_PREFIX, SECRET_PREFIX, Secret, with_public_key
+from console.domain.signing import Secret, redacted_secret, with_public_key
 from console.domain.status import EngineStatus, Gauge
 
 Record = dict[str, Any]
@@ -60,13 +60,7 @@ RATE_FIELDS = ("attempts", "ok", "errors", "rate_per_s", "success_ratio", "error
 
 REDACTED = "[redacted]"
 
-
-def iso(epoch_ms: int | None) -> str | None:
-    """`2026-01-31T14:02:11.123Z`."""
-    if epoch_ms is None:
-        return None
-    moment = datetime.fromtimestamp(epoch_ms // 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
+iso = iso_ms
 
 
 def _rounded(ms: float | None) -> float | None:
@@ -76,12 +70,6 @@ def _rounded(ms: float | None) -> float | None:
 def path_text(path: Path) -> str:
     """A path as valid Unicode, whatever bytes the file system holds."""
     return str(path).encode("utf-8", "replace").decode()
-
-
-def redacted_secret(secret: Secret) -> str:
-    """`whsec_…abcd`: enough to tell two apart; `whsec_… sealed` where that cannot be told without the key."""
-    prefix = KEY_PREFIX if secret.public_key or secret.text.startswith(KEY_PREFIX) else SECRET_PREFIX
-    return f"{prefix}… sealed" if is_sealed(secret.text) else f"{prefix}…{secret.text[-4:]}"
 
 
 def secret_record(secret: Secret) -> Record:

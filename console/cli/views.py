@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from console.cli.attempt_views import print_attempts
 from console.cli.output import say
-from console.cli.records import redacted_secret, shown_headers
+from console.cli.records import shown_headers
 from console.cli.table import Cell, Column, print_facts, print_table
 from console.domain.delivery import Attempt, Delivery, DeliveryState
 from console.domain.endpoint import Endpoint, EndpointState
@@ -14,7 +14,7 @@ from console.domain.ids import DeliveryId, EndpointId, format_number
 from console.domain.outcome import PLAIN_WORDS
 from console.domain.policy import BUILT_IN, POLICY_FIELDS, DeliveryPolicy
 from console.domain.policy_parts import PARTS
-from console.domain.signing import Secret, with_public_key
+from console.domain.signing import Secret, redacted_secret, with_public_key
 from console.domain.status import Gauge
 from console.operations.endpoints import pace_words
 from console.ui.format import (

@@ -51,6 +51,14 @@ class Moment:
         return Moment(at_ms=self.at_ms + by_ms, since_ms=since_ms)
 
 
+def iso_ms(epoch_ms: int | None) -> str | None:
+    """`2026-01-31T14:02:11.123Z`, as JSON has times; None stays None."""
+    if epoch_ms is None:
+        return None
+    moment = datetime.fromtimestamp(epoch_ms // 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{epoch_ms % 1000:03d}Z"
+
+
 def iso_utc(epoch_ms: int) -> str:
     """`2026-11-24T14:02:00Z`, with its milliseconds when it has some."""
     moment = datetime.fromtimestamp(epoch_ms // 1000, tz=UTC)

@@ -170,3 +170,9 @@ def _keyed(secret: str) -> "hmac.HMAC":
     import hmac  # loads OpenSSL, which whoever only reads does not need
 
     return hmac.new(_key_bytes(secret), digestmod="sha256")
+
+
+def redacted_secret(secret: Secret) -> str:
+    """`whsec_…abcd`: enough to tell two apart; `whsec_… sealed` where that cannot be told without the key."""
+    prefix = KEY_PREFIX if secret.public_key or secret.text.startswith(KEY_PREFIX) else SECRET_PREFIX
+    return f"{prefix}… sealed" if is_sealed(secret.text) else f"{prefix}…{secret.text[-4:]}"
