@@ -42,6 +42,7 @@ def diff_lines(old: Side, new: Side, *, whole: bool = False) -> list[Line]:
         ("OUTCOME", _pairs(_outcome(old.attempt), _outcome(new.attempt), whole)),
         ("TIMINGS", _pairs(_timings(old.attempt), _timings(new.attempt), whole, order=_parts_order)),
         ("REQUEST", _request(old, new, whole)),
+        *((("REQUEST BODY", _texts(_made(old), _made(new), whole)),) if _made(old) or _made(new) else ()),
         ("RESPONSE HEADERS", _pairs(_answer_fields(old), _answer_fields(new), whole)),
         ("RESPONSE BODY", _bodies(old, new, whole)),
     )
@@ -108,7 +109,8 @@ def _answer_fields(side: Side) -> _Named:
 
 def _request(old: Side, new: Side, whole: bool) -> Iterator[Line]:
     def named(side: Side) -> _Named:
-        to = ABSENT if side.exchange is None else redact_url(side.exchange.url)
+        sent = side.exchange
+        to = ABSENT if sent is None else f"{sent.request_method} {redact_url(sent.url)}"
         return (("to", to), *_fields(_exchange_headers(side, "request")))
 
     def kept(fields: _Named) -> _Named:
@@ -162,7 +164,15 @@ def _line(sign: str, name: str, width: int, value: str, meaning: StyleName) -> L
 
 
 def _bodies(old: Side, new: Side, whole: bool) -> Iterator[Line]:
-    one, other = _body(old), _body(new)
+    yield from _texts(_body(old), _body(new), whole)
+
+
+def _made(side: Side) -> bytes:
+    """What a transform has made to be sent; of a payload as it is there is nothing to compare."""
+    return (side.exchange.request_body if side.exchange else None) or b""
+
+
+def _texts(one: bytes, other: bytes, whole: bool) -> Iterator[Line]:
     if one == other and not whole:
         return
     before, after, note = _comparable(one, other)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from console.domain.delivery import Attempt
+from console.domain.delivery import Attempt, Exchange
 from console.ui.format import duration
 from console.ui.widgets.vocabulary import Cell, StyleName
 
@@ -21,6 +21,11 @@ class Part:
     ms: float
     glyph: str
     meaning: StyleName
+
+
+def sent_body(exchange: Exchange, payload: bytes) -> bytes:
+    """What an attempt sent: what the endpoint's transform made, as far as that was kept, else the event's payload."""
+    return payload if exchange.request_body is None else exchange.request_body
 
 
 def queue_ms(attempt: Attempt) -> float | None:

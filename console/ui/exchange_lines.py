@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 
-from console.domain.delivery import Attempt, Exchange
+from console.domain.delivery import REQUEST_BODY_CAP_BYTES, Attempt, Exchange
 from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, Headers
 from console.domain.policy import DeliveryPolicy
 from console.domain.redaction import redact_url
@@ -109,9 +109,20 @@ def _request(attempt: Attempt, exchange: Exchange | None, payload_bytes: int) ->
         yield _title("REQUEST")
         yield Line(spans=((f"  {_why_unknown(attempt)}", "muted"),), prose=True)
         return
-    yield _title("REQUEST", ("  POST ", "strong"), (redact_url(exchange.url), "normal"))
+    method = f"  {exchange.request_method} "
+    yield _title("REQUEST", (method, "strong"), (redact_url(exchange.url), "normal"))
     yield from header_lines(exchange.request_headers)
-    yield Line(spans=(("  body ", "muted"), (f"{size(payload_bytes)}, the payload byte for byte", "muted")))
+    made = exchange.request_body
+    if made is None:
+        yield Line(spans=(("  body ", "muted"), (f"{size(payload_bytes)}, the payload byte for byte", "muted")))
+        return
+    cut: tuple[Cell, ...] = (
+        ((f"  ✂ cut: only the first {size(REQUEST_BODY_CAP_BYTES)} are kept", "warning"),)
+        if len(made) >= REQUEST_BODY_CAP_BYTES
+        else ()
+    )
+    yield Line(spans=(("  body ", "muted"), (f"{size(len(made))}, made by its transform", "accent"), *cut), hang=7)
+    yield from _readable_lines(made)
 
 
 def _why_unknown(attempt: Attempt) -> str:
@@ -152,6 +163,11 @@ def _body(exchange: Exchange) -> Iterator[Line]:
         mark = ((f"  ✂ cut: only the first {size(RESPONSE_BODY_CAP_BYTES)} are kept", "warning"),)
     unpacked: tuple[Cell, ...] = ((f"  {readable.note}", "accent"),) if readable.note else ()
     yield Line(spans=((f"  body {size(len(came))}", "muted"), *mark, *unpacked), hang=7)
+    yield from _readable_lines(body)
+
+
+def _readable_lines(body: bytes) -> Iterator[Line]:
+    """JSON indented, other text as it is, what is none in hex."""
     if not is_text(body):
         yield from (Line(spans=((f"  {line}", "normal"),)) for line in hex_lines(body))
         return

@@ -10,6 +10,7 @@ from console.domain.delivery import Attempt, Exchange
 from console.domain.errors import ConsoleError
 from console.domain.ids import EventId, format_number
 from console.ui import clipboard
+from console.ui.attempt_parts import sent_body
 from console.ui.curl import as_curl
 from console.ui.format import size
 from console.ui.steering import complain, say
@@ -31,7 +32,8 @@ async def copy_curl(
     if attempt is None or exchange is None:
         say(app, "No request is recorded here to copy", warn=True)
         return
-    command = as_curl(exchange.request_headers, exchange.url, payload)
+    body = sent_body(exchange, payload)
+    command = as_curl(exchange.request_headers, exchange.url, body, method=exchange.request_method)
     what = f"curl of attempt {attempt.number}, {MASKED[2:] if masked else 'secrets redacted,'}"
     sent = clipboard.send_from(app, command, what)
     say(app, sent.words, warn=not sent.ok)

@@ -5,6 +5,7 @@ from typing import Any
 from textual.app import App
 
 from console.domain.delivery import Attempt, Exchange
+from console.ui.attempt_parts import sent_body
 from console.ui.inspection import Inspection
 from console.ui.steering import say
 
@@ -57,4 +58,4 @@ def open_signature(app: App[Any], seen: Inspection | None, exchange: Exchange | 
             say(app, "values are hidden: nothing was filled in (m shows them)", warn=True)
         return
     endpoint = None if seen.endpoint is None else seen.endpoint.name
-    app.push_screen(SignatureScreen(pasted_of(exchange, seen.event.payload), endpoint))
+    app.push_screen(SignatureScreen(pasted_of(exchange, sent_body(exchange, seen.event.payload)), endpoint))

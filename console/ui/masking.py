@@ -82,4 +82,5 @@ def mask_exchange(exchange: Exchange) -> Exchange:
         request_headers=mask_headers(exchange.request_headers),
         response_headers=response_headers,
         response_body=mask_body(readable.data),
+        request_body=None if exchange.request_body is None else mask_body(exchange.request_body),
     )

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from console.domain.delivery import Attempt, Exchange
 from console.domain.outcome import Headers
 from console.domain.redaction import redact_url
+from console.ui.attempt_parts import sent_body
 from console.ui.body_text import hex_lines, is_text
 from console.ui.format import size, text_lines
 from console.ui.widgets.reading_view import Line
@@ -34,13 +35,13 @@ def _request(exchange: Exchange, payload: bytes) -> Iterator[Line]:
         target, host = parts._replace(scheme="", netloc="", fragment="").geturl() or "/", parts.netloc
     except ValueError:
         target, host = exchange.url, ""
-    yield Line(spans=((f"POST {target}", "strong"),))
+    yield Line(spans=((f"{exchange.request_method} {target}", "strong"),))
     if host:
         yield from field_lines((("host", host),))
     yield from field_lines(exchange.request_headers)
     yield Line(spans=((_ADDED, "muted"),), prose=True)
     yield Line()
-    yield from body_lines(payload)
+    yield from body_lines(sent_body(exchange, payload))
     yield Line()
 
 

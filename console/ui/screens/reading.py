@@ -19,6 +19,7 @@ from console.domain.errors import ConsoleError
 from console.operations.signature import SignatureFacts, who_signed
 from console.store import Store
 from console.ui.attempt_diff import Side, diff_lines
+from console.ui.attempt_parts import sent_body
 from console.ui.explain import explain_attempt, explain_delivery
 from console.ui.format import inline
 from console.ui.inspection import Inspection
@@ -148,17 +149,18 @@ class WhyScreen(ReadingScreen):
     async def load(self) -> None:
         """Find out who signed. The secrets are opened, and forgotten, on the reading thread."""
         exchange, endpoint, payload = self._exchange, self.seen.endpoint, self.seen.event.payload
+        sent = payload if exchange is None else sent_body(exchange, payload)
         now_ms, masked = self.session.clock.now_ms(), self.session.masked
 
         def look(_: Store) -> list[Line]:
             facts: SignatureFacts | None = None
             if exchange is not None:
                 keys = keyring(None, os.environ)
-                facts = who_signed(endpoint, exchange.request_headers, payload, keys, now_ms)
+                facts = who_signed(endpoint, exchange.request_headers, sent, keys, now_ms)
             if facts is not None and masked:
                 hidden = tuple(replace(one, text=mask_text(one.text)) for one in facts.signatures)
                 facts = replace(facts, signatures=hidden)
-            return list(signature_lines(facts, len(payload), TimeWords(now_ms)))
+            return list(signature_lines(facts, len(sent), TimeWords(now_ms)))
 
         try:
             lines = await self.session.read(look)
