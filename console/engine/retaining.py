@@ -10,7 +10,15 @@ from console.domain.errors import FencedError, StoreError
 from console.domain.retention import BEHIND_AFTER_S, Dropped, Retention, pause_s
 from console.engine.aside import Aside
 from console.engine.writer import Writer
-from console.operations.retention import NO_LIMIT, PAGES_AT_ONCE, Sweep, mean_bytes, pages_to_give_back, too_many
+from console.operations.retention import (
+    NO_LIMIT,
+    PAGES_AT_ONCE,
+    Sweep,
+    end_captures,
+    mean_bytes,
+    pages_to_give_back,
+    too_many,
+)
 from console.store.protocol import Store
 
 FIRST_AFTER_S = 10.0
@@ -54,6 +62,7 @@ class Retainer:
     async def _once(self) -> None:
         retention = await self._aside.do(lambda store: store.retention())
         await self._drop_counts()
+        await self._writer.do(lambda store: end_captures(store, self._clock.now_ms()))
         if retention.deletes_nothing:
             return
         dropped = await self._sweep(retention, by_size=False)
@@ -67,6 +76,7 @@ class Retainer:
                 attempts=dropped.attempts,
                 events=dropped.events,
                 bodies=dropped.bodies,
+                requests=dropped.requests,
             )
 
     async def _drop_counts(self) -> None:

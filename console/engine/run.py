@@ -200,6 +200,7 @@ async def _deliver(
     lent = Surroundings(
         writer=writer,
         open_reader=lambda: open_store(settings.store, read_only=True, any_thread=True),
+        open_operator=lambda: open_store(settings.store, any_thread=True),
         clock=clock,
         log=log,
         stopping=supervisor.stopping,

@@ -20,6 +20,8 @@ class Surroundings:
     """The one connection that writes, with its group commit."""
     open_reader: Callable[[], Store]
     """A read-only store, for whichever thread uses it, one at a time."""
+    open_operator: Callable[[], Store]
+    """A store for what an operator may do, beside the engine's own connections as another process would have it."""
     clock: Clock
     log: FilteringBoundLogger
     stopping: asyncio.Event

@@ -25,6 +25,9 @@ HERE_MOST = 100
 WAITING_MOST_BYTES = 64 * 1024 * 1024
 """Payloads that may wait for the store; what comes then is refused."""
 
+FULL_AGAIN_S = 5
+"""How soon to come back when too much is pending."""
+
 _LETTERS = "0123456789abcdefghjkmnpqrstvwxyz"
 
 
@@ -70,6 +73,8 @@ class Acceptor:
         """Events, duplicates left out."""
         self.owed = 0
         """Deliveries that came of them."""
+        self.full = False
+        """More is pending than may be: nothing is accepted."""
 
     async def accept(self, events: Sequence[NewEvent], *, beyond: EventId | None = None) -> Taken:
         """Keep events, all or none.
@@ -81,6 +86,8 @@ class Acceptor:
             Problem: the same Idempotency-Key came with other events before; or too much waits.
             ConsoleError: nothing was kept.
         """
+        if self.full:
+            raise Problem(503, "too much is pending: nothing was accepted", retry_after_s=FULL_AGAIN_S)
         size = sum(len(event.payload) for event in events)
         if self._waiting and self._waiting_bytes + size > WAITING_MOST_BYTES:
             raise Problem(503, "more comes in than the disk takes: nothing was accepted", retry_after_s=RETRY_AFTER_S)

@@ -12,7 +12,7 @@ from console.domain.token import Token
 from console.intake.acceptor import Acceptor
 from console.intake.gate import Gate
 from console.intake.readers import Readers
-from console.intake.seam import Host, Writes
+from console.intake.seam import Host
 from console.intake.settings import IntakeSettings
 from console.store.protocol import Store
 
@@ -27,6 +27,7 @@ class Desk:
     host: Host
     gate: Gate
     readers: Readers
+    operator: Readers
     acceptor: Acceptor
     random: Random
 
@@ -38,17 +39,13 @@ class Desk:
     def log(self) -> FilteringBoundLogger:
         return self.host.log
 
-    @property
-    def writer(self) -> Writes:
-        return self.host.writer
-
     async def read(self, work: Callable[[Store], T]) -> T:
         """Beside the loop. Raises StoreError."""
         return await self.readers.do(work)
 
-    async def write(self, work: Callable[[Store], T]) -> T:
-        """In a transaction; on disk when it returns."""
-        return await self.writer.do(work)
+    async def operate(self, work: Callable[[Store], T]) -> T:
+        """Do what an operator may do, beside the connection on which events are accepted. Raises ConsoleError."""
+        return await self.operator.do(work)
 
 
 def actor_of(token: Token) -> str:

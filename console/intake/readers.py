@@ -1,4 +1,4 @@
-"""Reads beside the loop: a few read-only stores, each in a thread of its own."""
+"""Work on the store beside the loop, in threads that each have a store of their own."""
 
 import asyncio
 import threading
@@ -15,20 +15,20 @@ READERS = 2
 
 
 class Readers:
-    """Read-only stores in threads, each opened when its thread is first asked."""
+    """Stores in threads, each opened when its thread is first asked."""
 
-    def __init__(self, open_reader: Callable[[], Store]) -> None:
-        self._open_reader = open_reader
-        self._threads = ThreadPoolExecutor(max_workers=READERS, thread_name_prefix="intake-reader")
+    def __init__(self, open_store: Callable[[], Store], *, threads: int = READERS) -> None:
+        self._open_store = open_store
+        self._threads = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="intake-store")
         self._mine = threading.local()
         self._opened: list[Store] = []
 
     async def do(self, work: Callable[[Store], T]) -> T:
-        """What `work` answers. Raises StoreError when the store cannot be read."""
+        """What `work` answers. Raises StoreError when the store cannot be read or written."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._do, work)
 
     def close(self) -> None:
-        """Wait for the reads that run, and close the stores."""
+        """Wait for what runs, and close the stores."""
         self._threads.shutdown(wait=True)
         for store in self._opened:
             store.close()
@@ -36,6 +36,6 @@ class Readers:
     def _do(self, work: Callable[[Store], T]) -> T:
         store: Store | None = getattr(self._mine, "store", None)
         if store is None:
-            store = self._mine.store = self._open_reader()
+            store = self._mine.store = self._open_store()
             self._opened.append(store)
         return work(store)

@@ -36,6 +36,11 @@ class Host(Protocol):
         ...
 
     @property
+    def open_operator(self) -> Callable[[], Store]:
+        """Opens a store for what an operator may do."""
+        ...
+
+    @property
     def clock(self) -> Clock: ...
 
     @property

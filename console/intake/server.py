@@ -70,16 +70,19 @@ async def _serving(settings: IntakeSettings, host: Host) -> AsyncIterator[None]:
 @contextmanager
 def _desk(settings: IntakeSettings, host: Host) -> Any:
     reader, readers = host.open_reader(), Readers(host.open_reader)
+    operator = Readers(host.open_operator, threads=1)
     try:
         yield Desk(
             settings=settings,
             host=host,
             gate=Gate(reader, host.clock),
             readers=readers,
+            operator=operator,
             acceptor=Acceptor(host.writer, host.clock, host.log),
             random=SystemRandom(),
         )
     finally:
+        operator.close()
         readers.close()
         reader.close()
 
@@ -185,7 +188,7 @@ class _Forward(logging.Handler):
     """What the server says of itself becomes a line of the engine's log."""
 
     def __init__(self, log: FilteringBoundLogger) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.ERROR)
         self._log = log
 
     def emit(self, record: logging.LogRecord) -> None:

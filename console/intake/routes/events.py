@@ -1,0 +1,119 @@
+"""`/v1/events`."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import Response, get, post
+from litestar.openapi.spec import OpenAPIMediaType, Operation
+from litestar.params import Body, Parameter
+
+from console.domain.event import Event
+from console.domain.filters import DeliveryFilter, EventFilter
+from console.domain.ids import DeliveryId, EventId, check_event_id
+from console.domain.token import Scope
+from console.intake import shaping
+from console.intake.pages import BUDGET_MS, Cursor, Filter, Limit, cursor_of, found_page, number_of, query_of
+from console.intake.posting import AcceptedBatch, AcceptedEvent, post_events
+from console.intake.routes.parts import Asked, At, Id, needs
+from console.intake.shapes import DeliveryShape, EventRowShape, EventShape, Page
+
+
+class PostedEvent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An event as it is posted."""
+
+    type: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=128)]
+    """`invoice.paid`: dot-separated words."""
+    data: Any
+    """Any JSON; kept and delivered byte for byte."""
+    id: Annotated[str, msgspec.Meta(pattern=r"^[!-\-/-~]{1,128}$")] | None = None
+    """Visible ASCII characters without `.`; one is made when there is none. An event whose id was accepted before is a
+    duplicate, and changes nothing."""
+
+
+class _Posting(Operation):
+    """Lines are taken too."""
+
+    def __post_init__(self) -> None:
+        body: Any = self.request_body
+        lines = OpenAPIMediaType(schema=None, example='{"type":"invoice.paid","data":{"id":42}}')
+        body.content = {**body.content, "application/x-ndjson": lines}
+
+
+@post(
+    "/v1/events",
+    status_code=202,
+    operation_class=_Posting,
+    summary="Accept events",
+    **needs(Scope.EVENTS_WRITE, 413, 415, 422, tag="events"),
+)
+async def post_(
+    request: Asked,
+    desk: At,
+    data: Annotated[
+        PostedEvent | list[PostedEvent],
+        Body(description="One event, or a batch of up to 1,000: all of it is accepted, or nothing."),
+    ],
+    idempotency_key: Annotated[
+        str | None,
+        Parameter(
+            header="Idempotency-Key",
+            required=False,
+            description="The same key with the same events again is answered in the same way, and changes nothing.",
+        ),
+    ] = None,
+) -> AcceptedEvent | AcceptedBatch:
+    """Keep events and owe them to every endpoint that wants them. The answer comes when they are on disk."""
+    answer, _ = await post_events(
+        desk,
+        request.auth,
+        body=await request.body(),
+        content_type=request.headers.get("content-type", ""),
+        key=idempotency_key,
+    )
+    # The answer has been encoded already, as the fast path needs it.
+    shape: type[AcceptedEvent | AcceptedBatch] = AcceptedBatch if isinstance(data, list) else AcceptedEvent
+    return msgspec.json.decode(answer, type=shape)
+
+
+@get("/v1/events", summary="List events", **needs(Scope.EVENTS_READ, tag="events"))
+async def list_(desk: At, filter: Filter = None, limit: Limit = 50, cursor: Cursor = None) -> Page[EventRowShape]:
+    """Events, newest first."""
+    before = number_of("event", cursor)
+    where = query_of(filter, desk.clock.now_ms()).events(EventFilter())
+    found = await desk.read(lambda store: store.find_events(where, limit=limit, before_seq=before, budget_ms=BUDGET_MS))
+    return found_page("event", found, limit, shaping.event_row)
+
+
+@get("/v1/events/{event_id:str}", summary="Show an event", **needs(Scope.EVENTS_READ, 404, tag="events"))
+async def show(desk: At, event_id: Id) -> Response[EventShape]:
+    """An event with its payload."""
+    event: Event = await desk.read(lambda store: store.event(check_event_id(event_id)))
+    return Response(shaping.event(event))
+
+
+@get(
+    "/v1/events/{event_id:str}/deliveries",
+    summary="List the deliveries of an event",
+    **needs(Scope.EVENTS_READ, 404, tag="events"),
+)
+async def deliveries(desk: At, event_id: Id, limit: Limit = 50, cursor: Cursor = None) -> Page[DeliveryShape]:
+    """To whom it is owed, newest first."""
+    before = number_of("delivery", cursor)
+    of: EventId = check_event_id(event_id)
+
+    def read(store: Any) -> Any:
+        store.event(of)
+        mark = None if before is None else DeliveryId(before)
+        return store.deliveries(DeliveryFilter(event_id=of), limit=limit + 1, before=mark)
+
+    rows = await desk.read(read)
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return Page(
+        data=[shaping.delivery(row) for row in rows],
+        next=cursor_of("delivery", rows[-1].id) if more else None,
+        complete=True,
+    )
+
+
+ROUTES = [post_, list_, show, deliveries]
