@@ -80,6 +80,15 @@ class AddressPolicy:
                 ) from None
         return cls(allowed=tuple(allowed))
 
+    def holds(self, ip: str) -> bool:
+        """Whether an address is in one of the allowed networks; an IPv4 address inside of an IPv6 one counts as both."""
+        try:
+            address = ip_address(ip)
+        except ValueError:
+            return False
+        mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+        return self._allows(address) or (mapped is not None and self._allows(mapped))
+
     def refusal(self, ip: str) -> str | None:
         """Why a connection to this address is denied, in a word or two; None when it may be made."""
         try:

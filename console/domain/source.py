@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from random import Random
 from typing import NewType
 
 from console.domain.errors import InvalidInputError
+from console.domain.ids import random_text
 from console.domain.policy import RateLimit
 from console.domain.signing import Secret
 
@@ -112,11 +114,25 @@ class Source:
     created_at_ms: int
     version: int
 
+    def open_at(self, now_ms: int) -> bool:
+        """Whether it takes anything."""
+        return self.enabled and (self.until_ms is None or now_ms < self.until_ms)
+
     @property
     def spec(self) -> SourceSpec:
         return SourceSpec(
             name=self.name, kind=self.kind, secrets=self.secrets, options=self.options, until_ms=self.until_ms
         )
+
+
+def new_source_id(random: Random) -> SourceId:
+    """`src_` and 12 random characters (60 bits)."""
+    return SourceId("src_" + random_text(random, 12))
+
+
+def new_capture_name(random: Random) -> str:
+    """26 random characters (130 bits): whoever does not know the URL does not find it."""
+    return random_text(random, 26)
 
 
 def check_source_name(text: str) -> str:

@@ -11,6 +11,7 @@ from console.domain.change import Values
 from console.domain.endpoint import Endpoint, EndpointSpec
 from console.domain.policy import POLICY_FIELDS, DeliveryPolicy
 from console.domain.secret_parts import SECRET_PARTS
+from console.domain.source import Source
 from console.domain.transform import Transform
 
 
@@ -76,6 +77,12 @@ def alert_values(spec: AlertSpec) -> Values:
     """What an operator said of a rule."""
     values: Values = msgspec.to_builtins(spec)
     return values
+
+
+def source_values(source: Source) -> Values:
+    """What an operator said of a source, without its secrets."""
+    options: Values = msgspec.to_builtins(source.options)
+    return {"name": source.name, "kind": str(source.kind), "until_ms": source.until_ms, **options}
 
 
 def alert_spec(values: Mapping[str, Any]) -> AlertSpec:

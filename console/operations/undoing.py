@@ -41,6 +41,11 @@ _NEVER: Mapping[OperationKind, str] = {
     OperationKind.RETENTION_RUN: "what was deleted is gone",
     OperationKind.TOKEN_ADD: "revoke the token instead",
     OperationKind.TOKEN_REVOKE: "only its digest was kept: add another",
+    OperationKind.SOURCE_ADD: "remove the source instead",
+    OperationKind.SOURCE_EDIT: "edit the source once more",
+    OperationKind.SOURCE_ENABLE: "disable the source instead",
+    OperationKind.SOURCE_DISABLE: "enable the source instead",
+    OperationKind.SOURCE_REMOVE: "its secrets are gone: add it anew",
     OperationKind.UNDO: "do it again instead",
     OperationKind.DELIVERY_UNDO: "retry, cancel or skip them again instead",
 }
