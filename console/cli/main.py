@@ -24,7 +24,7 @@ COMPLETION_VARIABLE = "_WEBHOOK_CONSOLE_COMPLETE"
 FAILED, USAGE, INTERRUPTED, BROKEN_PIPE = 1, 2, 130, 141
 
 SHOWN_WINDOWS = ("1m", "5m", "15m", "1h", "6h", "24h")
-SHOWN_SCREENS = ("home", "failures", "groups", "charts", "operations", "alerts")
+SHOWN_SCREENS = ("home", "failures", "groups", "charts", "operations", "alerts", "inbox")
 """As the domain and the screens have them, which need not be loaded to parse a command line."""
 
 _COMMANDS = {

@@ -54,7 +54,7 @@ def reveal_secret(
         try:
             secrets = opened_endpoint(endpoint, keys).active_secrets(now_ms)
         except SealedError as error:
-            raise SealedError(f"{endpoint.name}: {error}{_way_out()}") from None
+            raise SealedError(f"{endpoint.name}: {error}{way_out()}") from None
         _record(
             store,
             OperationKind.SECRET_REVEAL,
@@ -78,7 +78,7 @@ def seal_secrets(store: Store, *, actor: str, now_ms: int, keys: Keyring) -> int
         SealedError: none of the keys opens one of them.
     """
     if not keys:
-        raise ConfigError(f"no key is configured{_way_out()}")
+        raise ConfigError(f"no key is configured{way_out()}")
     newest = keys.key_ids[0]
 
     def seal(owner: str, field: str, text: str) -> str:
@@ -143,7 +143,7 @@ def _rewrite(store: Store, kind: OperationKind, change: OwnedChange, *, actor: s
             after = change(owner, field, text)
         except SealedError as error:
             name = owner if owner == DEFAULTS else store.find_endpoint(owner).name
-            raise SealedError(f"{name}: {error}{_way_out()}") from None
+            raise SealedError(f"{name}: {error}{way_out()}") from None
         changed += after != text
         return after
 
@@ -169,5 +169,6 @@ def _record(
     store.progress_operation(operation, done=done, result=result, finished_at_ms=now_ms)
 
 
-def _way_out() -> str:
+def way_out() -> str:
+    """What to do when no key opens something."""
     return ": set WEBHOOK_CONSOLE_KEY or WEBHOOK_CONSOLE_KEY_FILE, or give --key-file"

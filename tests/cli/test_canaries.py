@@ -115,7 +115,7 @@ def commands() -> dict[str, list[click.Argument]]:
     }
 
 
-def lines(store: Store, folder: Path) -> Iterator[tuple[str, ...]]:
+def lines(operator: Operator, store: Store, folder: Path) -> Iterator[tuple[str, ...]]:
     """A command line of each command: those that look first, and those that change in an order that works."""
     attempt = store.attempts(AttemptFilter(), AttemptPage(limit=1))[0]
     delivery = format_number("dlv", attempt.delivery_id)
@@ -136,9 +136,18 @@ def lines(store: Store, folder: Path) -> Iterator[tuple[str, ...]]:
         ("verify", str(_received(store, folder))),
         ("read",), ("failures",), ("failures", "--filter", "endpoint:c"), ("forecast",), ("forecast", "a"),
         ("filters", "save", "mine", "endpoint:c since:2h"), ("filters", "list"), ("filters", "remove", "mine"),
+        ("apply", str(_exported(operator, folder))), ("export",),
         ("config", "show"), ("config", "check"), ("config", "keys"), ("config", "path"),
         ("endpoints", "reveal-secret", "a", "--yes"),
     )  # fmt: skip
+
+
+def _exported(operator: Operator, folder: Path) -> Path:
+    """What the store says of itself, with a secret that stands in the file in clear."""
+    file = folder / "webhooks.toml"
+    said = operator("export").replace('name = "b"', f'name = "b"\nsecret = "{make_secret(SIGNING)}"')
+    file.write_text(said)
+    return file
 
 
 def _received(store: Store, folder: Path) -> Path:
@@ -199,7 +208,7 @@ def test_no_secret_is_where_none_may_be(operator: Operator, console: CommandLine
 def tries_all(operator: Operator, store: Store, folder: Path) -> set[str]:
     """Run a line of each command, for people and as JSON. Returns which commands were tried."""
     tried = set()
-    for words in lines(store, folder):
+    for words in lines(operator, store, folder):
         name = next(name for name in (" ".join(words[:2]), words[0]) if name in commands())
         tried.add(name)
         operator(*words)

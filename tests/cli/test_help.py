@@ -32,7 +32,7 @@ EXAMPLES = [
     for example in command.examples
 ]
 EXPECTED = [
-    "doctor",
+    "doctor", "apply", "export",
     "alerts", "alerts-add", "alerts-edit", "alerts-list", "alerts-mute", "alerts-remove", "alerts-unmute",
     "attempts", "attempts-list", "attempts-show", "attempts-tail", "backup", "completion", "config", "config-check",
     "config-keys", "config-path", "config-show", "defaults",
