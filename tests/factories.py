@@ -8,10 +8,12 @@ from console.domain.endpoint import Endpoint, EndpointSpec
 from console.domain.event import NewEvent
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import new_endpoint_id
+from console.domain.inbound import Fate, InboundRequest, NewArrival
 from console.domain.operation import Operation, OperationKind
 from console.domain.outcome import Cause
 from console.domain.policy import DeliveryPolicy
 from console.domain.signing import Secret, make_secret
+from console.domain.source import Source, SourceId, SourceKind, SourceSpec
 from console.domain.work import Claimed, ClaimOrder, Completed
 from console.store.protocol import Store
 
@@ -43,6 +45,38 @@ def add_endpoint(store: Store, *, now_ms: int = NOW_MS, seed: int | None = None,
     """An endpoint straight into the store, without an audit row."""
     spec = make_spec(**given)
     return store.add_endpoint(new_endpoint_id(Random(spec.name if seed is None else seed)), spec, now_ms)
+
+
+def make_source_spec(**given: Any) -> SourceSpec:
+    return SourceSpec(**{"name": "shop", "kind": SourceKind.STANDARD, "secrets": (Secret(text=SECRET),), **given})
+
+
+def add_source(store: Store, *, now_ms: int = NOW_MS, **given: Any) -> Source:
+    """A source straight into the store; its id has its name in it."""
+    spec = make_source_spec(**given)
+    return store.add_source(SourceId(f"src_{spec.name}"), spec, now_ms)
+
+
+def make_request(**given: Any) -> InboundRequest:
+    return InboundRequest(
+        **{
+            "method": "POST",
+            "path": "",
+            "query": "",
+            "headers": (("Content-Type", "application/json"), ("X-Id", "7")),
+            "body": b'{"amount": 4200}',
+            "remote_address": "127.0.0.1",
+            "received_at_ms": NOW_MS,
+            **given,
+        }
+    )
+
+
+def make_arrival(source: Source, **given: Any) -> NewArrival:
+    """What is not said of the arrival is said of its request."""
+    own = {k: given.pop(k) for k in ("fate", "reason", "event_id", "status", "took_ms") if k in given}
+    request = make_request(**given)
+    return NewArrival(**{"source": source.id, "request": request, "fate": Fate.CAPTURED, "status": 200, **own})
 
 
 def start_engine(store: Store, *, now_ms: int = NOW_MS) -> int:

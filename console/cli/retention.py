@@ -21,9 +21,9 @@ from console.operations.actor import current_actor
 F = TypeVar("F", bound=Callable[..., Any])
 
 SIZE = Checked("size", parse_size_bytes)
-_SETTINGS = ("delivered_s", "failed_s", "cancelled_s", "bodies_s", "max_size_bytes")
+_SETTINGS = ("delivered_s", "failed_s", "cancelled_s", "bodies_s", "inbox_s", "max_size_bytes")
 _SPACE = ("file_bytes", "used_bytes", "free_bytes", "wal_bytes")
-_DROPPED = ("deliveries", "attempts", "events", "bodies")
+_DROPPED = ("deliveries", "attempts", "events", "bodies", "requests")
 
 
 @click.group(
@@ -34,7 +34,8 @@ def retention() -> None:
     """Look at and change how long ended deliveries are kept. A running engine deletes what is older, by and by.
 
     What is pending or being sent is never deleted. An event goes with the last of its deliveries: from then on its id
-    is unknown, and an event that comes in with the same id is new and is delivered again.
+    is unknown, and an event that comes in with the same id is new and is delivered again. What came in is kept in the
+    inbox for its own time.
     """
 
 
@@ -64,6 +65,7 @@ def _age(name: str, help_text: str) -> Callable[[F], F]:
 @_age("failed", "How long failed ones are kept; 0: for ever. Default: 90d")
 @_age("cancelled", "How long cancelled ones are kept; 0: for ever. Default: 30d")
 @_age("bodies", "How long requests and answers are kept; 0: as long as their attempts, the default.")
+@_age("inbox", "How long requests that came in are kept; 0: for ever. Default: 30d")
 @click.option("--max-size", "max_size_bytes", type=SIZE, metavar="20G", help="Of the store; 0: no limit, the default.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask when more is going to be deleted than before.")
 @pass_invocation
@@ -73,15 +75,16 @@ def edit(
     failed_s: float | None,
     cancelled_s: float | None,
     bodies_s: float | None,
+    inbox_s: float | None,
     max_size_bytes: int | None,
     yes: bool,
 ) -> int:
     """Change how long ended deliveries are kept, counted from their end. A running engine follows within a minute.
 
-    Above --max-size the oldest ended deliveries go first, but none that ended in the last ten minutes. Keeping less
-    than before asks first.
+    Above --max-size requests go that came in more than a day ago, then the oldest ended deliveries, then what else came
+    in, but nothing of the last ten minutes. Keeping less than before asks first.
     """
-    given = (delivered_s, failed_s, cancelled_s, bodies_s, max_size_bytes)
+    given = (delivered_s, failed_s, cancelled_s, bodies_s, inbox_s, max_size_bytes)
     changes: dict[str, Any] = {name: value for name, value in zip(_SETTINGS, given, strict=True) if value is not None}
     if not changes:
         raise click.UsageError("nothing to change: give at least one option")
@@ -126,15 +129,16 @@ def run(invocation: Invocation, dry_run: bool, yes: bool) -> int:
     """
     with invocation.reading() as store:
         settings, now_ms = store.retention(), invocation.clock.now_ms()
-        counted = store.count_old(cutoffs(settings, now_ms))
+        old = cutoffs(settings, now_ms)
+        counted, requests = store.count_old(old), store.count_old_requests(old)
         excess = acts.excess_bytes(store, settings)
     total = sum(counted.values())
     if not invocation.json:
-        _say_preview(settings, counted, excess, dry_run=dry_run)
+        _say_preview(settings, counted, requests, excess, dry_run=dry_run)
     dropped = Dropped()
     if not dry_run:
-        if total or excess:
-            confirm(f"Delete {_what(total, excess)}?", yes=yes)
+        if total or requests or excess:
+            confirm(f"Delete {_what(total, requests, excess)}?", yes=yes)
         with invocation.writing() as store:
             progress = Progress(total)
             dropped = acts.run(
@@ -146,20 +150,28 @@ def run(invocation: Invocation, dry_run: bool, yes: bool) -> int:
             progress.end()
     if invocation.json:
         counts = {name: getattr(dropped, name) for name in _DROPPED}
-        emit({**(counts | {"deliveries": total} if dry_run else counts), "excess_bytes": excess, "dry_run": dry_run})
+        if dry_run:
+            counts |= {"deliveries": total, "requests": requests}
+        emit({**counts, "excess_bytes": excess, "dry_run": dry_run})
     elif not dry_run:
         say(acts.in_words(dropped))
     return 0
 
 
-def _what(total: int, excess: int) -> str:
+def _what(total: int, requests: int, excess: int) -> str:
     from console.ui.format import size
 
-    parts = [plural(total, "delivery", "deliveries")] if total else []
-    return " and ".join([*parts, f"the oldest {size(excess)}"] if excess else parts)
+    parts = [
+        plural(total, "delivery", "deliveries") if total else "",
+        plural(requests, "inbound request") if requests else "",
+        f"the oldest {size(excess)}" if excess else "",
+    ]
+    return " and ".join(filter(None, parts))
 
 
-def _say_preview(settings: Retention, counted: dict[DeliveryState, int], excess: int, *, dry_run: bool) -> None:
+def _say_preview(
+    settings: Retention, counted: dict[DeliveryState, int], requests: int, excess: int, *, dry_run: bool
+) -> None:
     from console.ui.format import size
 
     if settings.deletes_nothing:
@@ -167,10 +179,12 @@ def _say_preview(settings: Retention, counted: dict[DeliveryState, int], excess:
     for state in ENDED:
         if counted.get(state):
             say(f"  {state}  {counted[state]:,}")
+    if requests:
+        say(f"  inbound requests  {requests:,}")
     if excess:
         say(f"  above --max-size  {size(excess)}")
     if dry_run:
-        say(f"would be deleted: {_what(sum(counted.values()), excess) or 'nothing'}")
+        say(f"would be deleted: {_what(sum(counted.values()), requests, excess) or 'nothing'}")
 
 
 def _record(settings: Retention) -> Record:
@@ -196,6 +210,7 @@ def _print(settings: Retention, space: Space) -> None:
             ("failed", kept(settings.failed_s)),
             ("cancelled", kept(settings.cancelled_s)),
             ("bodies", kept(settings.bodies_s, "as long as their attempts")),
+            ("inbox", kept(settings.inbox_s)),
             ("max size", size(limit) if limit else "no limit"),
             ("used", (size(space.used_bytes), "warning" if limit and space.used_bytes > limit else None)),
             ("free inside", size(space.free_bytes)),

@@ -247,7 +247,7 @@ def retention(settings: Retention, facts: StoreFacts) -> Finding:
             check="retention",
             level=Level.WARNING,
             says="everything is kept for ever",
-            way_out="webhook-console retention edit --delivered 30d --failed 90d --cancelled 30d",
+            way_out="webhook-console retention edit --delivered 30d --failed 90d --cancelled 30d --inbox 30d",
         )
     return Finding(check="retention", level=Level.OK, says="old deliveries are deleted")
 

@@ -41,8 +41,11 @@ class Retention:
     cancelled_s: float = 30 * DAY_S
     bodies_s: float = 0.0
     """Requests and answers may go earlier than their attempts; 0: they go with them."""
+    inbox_s: float = 30 * DAY_S
+    """How long requests that came in are kept, whatever became of them."""
     max_size_bytes: int = 0
-    """Above this the oldest ended deliveries go first, but none that ended in the last ten minutes."""
+    """Above this requests go that came in more than a day ago, then the oldest ended deliveries, then what else came
+    in; but nothing that ended or came in the last ten minutes."""
 
     def age_s(self, state: DeliveryState) -> float:
         """How long a delivery that ended in this state is kept; 0: for ever."""
@@ -59,15 +62,18 @@ class Retention:
     @property
     def deletes_nothing(self) -> bool:
         """Everything is kept for ever, whatever its size."""
-        return not (any(self.age_s(state) for state in ENDED) or self.bodies_s or self.max_size_bytes)
+        return not (any(self.age_s(state) for state in ENDED) or self.bodies_s or self.inbox_s or self.max_size_bytes)
 
 
 class Phase(StrEnum):
     """What a sweep looks through, in this order."""
 
+    INBOX = "inbox"
     DELIVERIES = "deliveries"
     EVENTS = "events"
     BODIES = "bodies"
+    RECENT_INBOX = "recent inbox"
+    """What a store that is too large lets go of when nothing else is left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +84,8 @@ class Cutoffs:
     unwanted_ms: int | None
     """For events without deliveries."""
     bodies_ms: int | None
+    inbox_ms: int | None = None
+    recent_inbox_ms: int | None = None
 
     @property
     def youngest_ms(self) -> int:
@@ -103,6 +111,8 @@ class Dropped:
     attempts: int = 0
     events: int = 0
     bodies: int = 0
+    requests: int = 0
+    """Of the inbox."""
 
     def __add__(self, other: "Dropped") -> "Dropped":
         return Dropped(
@@ -110,10 +120,11 @@ class Dropped:
             attempts=self.attempts + other.attempts,
             events=self.events + other.events,
             bodies=self.bodies + other.bodies,
+            requests=self.requests + other.requests,
         )
 
     def __bool__(self) -> bool:
-        return bool(self.deliveries or self.events or self.bodies)
+        return bool(self.deliveries or self.events or self.bodies or self.requests)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +136,8 @@ class Space:
     """Inside the file, to be used again."""
     wal_bytes: int
     page_bytes: int
+    requests: int = 0
+    """About how many are in the inbox."""
 
     @property
     def used_bytes(self) -> int:
@@ -140,11 +153,18 @@ def cutoffs(retention: Retention, now_ms: int, *, too_large: bool = False) -> Cu
 
     if too_large:
         at_ms = before(YOUNGEST_S)
-        return Cutoffs(by_state=tuple((state, at_ms) for state in ENDED), unwanted_ms=at_ms, bodies_ms=None)
+        return Cutoffs(
+            by_state=tuple((state, at_ms) for state in ENDED),
+            unwanted_ms=at_ms,
+            bodies_ms=None,
+            inbox_ms=before(DAY_S),
+            recent_inbox_ms=at_ms,
+        )
     return Cutoffs(
         by_state=tuple((state, before(age)) for state in ENDED if (age := retention.age_s(state))),
         unwanted_ms=before(retention.delivered_s) if retention.delivered_s else None,
         bodies_ms=before(retention.bodies_s) if retention.bodies_s else None,
+        inbox_ms=before(retention.inbox_s) if retention.inbox_s else None,
     )
 
 
@@ -167,6 +187,7 @@ def check_retention(retention: Retention) -> Retention:
         ("failed", retention.failed_s),
         ("cancelled", retention.cancelled_s),
         ("bodies", retention.bodies_s),
+        ("inbox", retention.inbox_s),
     ):
         if age_s and not (math.isfinite(age_s) and LEAST_S <= age_s <= _LONGEST_S):
             raise InvalidInputError(f"{name} {age_s:g}s: 1m to 36500d are allowed, or 0 for ever")

@@ -7,6 +7,7 @@ from dataclasses import fields
 from console.domain.clock import Clock
 from console.domain.operation import OperationKind
 from console.domain.retention import (
+    DAY_S,
     SMALLEST_PIECE,
     Cutoffs,
     Dropped,
@@ -22,6 +23,9 @@ from console.store.protocol import Store
 
 SPAN = 2000
 """Rows looked at in one read."""
+
+CAPTURES_SHOWN_S = DAY_S
+"""How long a capture that has ended is still on lists."""
 
 PAGES_AT_ONCE = 64
 FREE_SHARE = 0.1
@@ -65,9 +69,10 @@ NO_LIMIT = 2**62
 
 
 def mean_bytes(store: Store) -> int:
-    """What a delivery takes in the store with all that belongs to it, on average."""
+    """What a delivery with all that belongs to it, or a request that came in, takes in the store on average."""
+    space = store.space()
     count = sum(g.pending + g.sending + g.delivered + g.failed + g.cancelled for g in store.gauges().values())
-    return max(1, store.space().used_bytes // max(1, count))
+    return max(1, space.used_bytes // max(1, count + space.requests))
 
 
 def excess_bytes(store: Store, retention: Retention) -> int:
@@ -76,7 +81,7 @@ def excess_bytes(store: Store, retention: Retention) -> int:
 
 
 def too_many(store: Store, retention: Retention, each_bytes: int) -> int:
-    """How many deliveries of `each_bytes` must go for the store to be within its size limit."""
+    """How many of `each_bytes` must go for the store to be within its size limit."""
     excess = excess_bytes(store, retention)
     return max(1, excess // each_bytes) if excess else 0
 
@@ -126,6 +131,7 @@ def run(
     operation = store.begin_operation(
         OperationKind.RETENTION_RUN, actor=actor, target="retention", reason=None, now_ms=clock.now_ms()
     )
+    end_captures(store, clock.now_ms())
     for by_size in (False, True):
         sweep = Sweep(retention, clock.now_ms(), too_large=by_size)
         each = mean_bytes(store)
@@ -148,9 +154,14 @@ def run(
     return total
 
 
+def end_captures(store: Store, now_ms: int) -> int:
+    """Remove captures whose time was over a day ago. Returns how many; what came in to them goes with the inbox."""
+    return store.remove_ended_captures(now_ms - round(CAPTURES_SHOWN_S * 1000), now_ms)
+
+
 def in_words(dropped: Dropped) -> str:
-    """`1,204 deliveries, 1,300 attempts, 1,100 events and 1,290 bodies deleted`."""
+    """`1,204 deliveries, 1,300 attempts, 1,100 events, 1,290 bodies and 80 inbound requests deleted`."""
     return (
-        f"{dropped.deliveries:,} deliveries, {dropped.attempts:,} attempts, {dropped.events:,} events and "
-        f"{dropped.bodies:,} bodies deleted"
+        f"{dropped.deliveries:,} deliveries, {dropped.attempts:,} attempts, {dropped.events:,} events, "
+        f"{dropped.bodies:,} bodies and {dropped.requests:,} inbound requests deleted"
     )

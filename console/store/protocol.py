@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # who speaks of a store need not load all that stores speak o
     from console.domain.diagnosis import LogPin, StoreFacts
     from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
     from console.domain.event import Accepted, Event, EventRow, NewEvent
-    from console.domain.event_schema import EventSchema, SchemaId, SchemaMode
+    from console.domain.event_schema import EventSchema, SchemaMode
     from console.domain.failure_group import FailureGroup, Heat
     from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
     from console.domain.handshake import Permission
@@ -497,6 +497,10 @@ class Retaining(Protocol):
         """How many deliveries may go now. Looks at every delivery."""
         ...
 
+    def count_old_requests(self, cutoffs: Cutoffs) -> int:
+        """How many requests that came in may go now. Looks at each."""
+        ...
+
 
 class Examining(Protocol):
     """What can be wrong with a store. Looked at, never mended."""
@@ -664,6 +668,11 @@ class Inbound(Protocol):
 
     def remove_source(self, source_id: SourceId, now_ms: int) -> None:
         """Take it off every list; what came in stays, its secrets do not."""
+        ...
+
+    def remove_ended_captures(self, ended_before_ms: int, now_ms: int) -> int:
+        """Remove the captures that took nothing any more from then on; microseconds when there are none. Returns how
+        many were."""
         ...
 
     def sources(self) -> list[Source]:

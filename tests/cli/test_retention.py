@@ -71,7 +71,7 @@ def test_run_deletes_what_is_old_and_says_so(console: CommandLine, store: Store)
     done = console("retention", "run", "--yes")
     assert (done.code, done.out.splitlines()[-1]) == (
         0,
-        "3 deliveries, 3 attempts, 3 events and 3 bodies deleted",
+        "3 deliveries, 3 attempts, 3 events, 3 bodies and 0 inbound requests deleted",
     )
     assert [d.state for d in store.deliveries(DeliveryFilter(), limit=9)] == ["failed"]
 

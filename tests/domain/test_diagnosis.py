@@ -81,7 +81,7 @@ CASES: dict[str, tuple[Finding, Level, str]] = {
     "sealed secrets": (diagnosis.secrets(0, key=True), OK, "sealed"),
     "retention": (diagnosis.retention(Retention(), FACTS), OK, "deleted"),
     "no retention": (
-        diagnosis.retention(Retention(delivered_s=0, failed_s=0, cancelled_s=0), FACTS),
+        diagnosis.retention(Retention(delivered_s=0, failed_s=0, cancelled_s=0, inbox_s=0), FACTS),
         WARNING,
         "for ever",
     ),

@@ -39,7 +39,9 @@ def test_cutoffs_leave_out_what_is_for_ever() -> None:
     }
     assert (found.unwanted_ms, found.bodies_ms, found.youngest_ms) == (NOW_MS - DAY_S * 1000, None, NOW_MS - 86_400_000)
     assert cutoffs(Retention(delivered_s=0), NOW_MS).unwanted_ms is None
-    assert Retention(delivered_s=0, failed_s=0, cancelled_s=0).deletes_nothing
+    assert (found.inbox_ms, cutoffs(Retention(inbox_s=0), NOW_MS).inbox_ms) == (NOW_MS - 30 * DAY_S * 1000, None)
+    assert Retention(delivered_s=0, failed_s=0, cancelled_s=0, inbox_s=0).deletes_nothing
+    assert not Retention(delivered_s=0, failed_s=0, cancelled_s=0).deletes_nothing
 
 
 def test_a_piece_grows_and_shrinks_towards_its_time() -> None:

@@ -11,20 +11,24 @@ from console.domain.delivery import DeliveryState
 from console.domain.errors import InvalidInputError
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter, EventFilter
 from console.domain.ids import EventId
+from console.domain.inbound import InboxFilter, RequestId
 from console.domain.operation import OperationKind
 from console.domain.policy import Ordering
 from console.domain.rates import MINUTE, SECOND
-from console.domain.retention import Dropped, Retention, cutoffs
+from console.domain.retention import DAY_S, Dropped, Found, Phase, Retention, cutoffs
+from console.domain.source import SourceKind
 from console.operations import retention as acts
 from console.store import Store, open_store
 from console.store.sqlite import retaining
 from tests.factories import (
     NOW_MS,
     add_endpoint,
+    add_source,
     attempt_all,
     claim_all,
     delivered,
     failed,
+    make_arrival,
     make_completed,
     make_event,
     retry,
@@ -33,7 +37,7 @@ from tests.factories import (
 from tests.store import recount
 
 DAY_MS = 24 * 3600 * 1000
-NOTHING = Retention(delivered_s=0, failed_s=0, cancelled_s=0)
+NOTHING = Retention(delivered_s=0, failed_s=0, cancelled_s=0, inbox_s=0)
 
 
 def run(store: Store, retention: Retention, *, days: float) -> Dropped:
@@ -204,7 +208,8 @@ def test_a_delivery_retried_after_it_was_found_stays(store: Store, engine: int) 
     accept(store, ["back"])
     attempt_all(store, engine, failed())
     later(store, engine)
-    sweep = acts.Sweep(Retention(failed_s=86400), NOW_MS + 2 * DAY_MS)
+    sweep = acts.Sweep(Retention(failed_s=86400, inbox_s=0), NOW_MS + 2 * DAY_MS)
+    assert sweep.find(store) == Found(phase=Phase.INBOX, ids=(), after=None)
     found = sweep.find(store)
     assert found is not None
     (found_id,) = found.ids
@@ -257,6 +262,70 @@ def test_above_the_size_limit_the_oldest_go_first(store: Store, engine: int) -> 
     left = events(store)
     assert left == [f"e{i:03}" for i in range(dropped.deliveries, 150)]
     recount.assert_gauges_agree(store)
+
+
+def came_in(store: Store) -> list[RequestId]:
+    return [row.id for row in store.arrivals(InboxFilter(), limit=10_000)][::-1]
+
+
+def test_requests_that_came_in_have_their_own_age(store: Store, engine: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acts, "SPAN", 3)
+    source = add_source(store)
+    for day in range(8):
+        (event,) = store.accept([make_event(id=EventId(f"e{day}"))], NOW_MS + day * DAY_MS)
+        store.record_arrivals([make_arrival(source, received_at_ms=NOW_MS + day * DAY_MS, event_id=event.id)])
+    assert run(store, NOTHING, days=100) == Dropped()
+    ages = Retention(delivered_s=0, inbox_s=5 * DAY_S)
+    old = cutoffs(ages, NOW_MS + round(9.5 * DAY_MS))
+    assert store.count_old_requests(old) == 5
+    assert run(store, ages, days=9.5) == Dropped(requests=5)
+    assert came_in(store) == [6, 7, 8]
+    assert len(events(store)) == 8, "what came of them has its own"
+    assert run(store, ages, days=100) == Dropped(requests=2)
+    assert came_in(store) == [8], "the newest stays: no number is given twice"
+
+
+def test_an_inbox_row_outlives_its_event(store: Store, engine: int) -> None:
+    (event,) = store.accept([make_event(id=EventId("gone"))], NOW_MS)
+    store.record_arrivals([make_arrival(add_source(store), event_id=event.id)])
+    later(store, engine)
+    assert run(store, Retention(delivered_s=86400), days=2) == Dropped(events=1)
+    (row,) = store.arrivals(InboxFilter(), limit=9)
+    assert (row.event_id, row.event_type) == (None, None)
+
+
+def test_above_the_size_limit_the_inbox_of_yesterday_goes_first(store: Store, engine: int) -> None:
+    add_endpoint(store)
+    source, body = add_source(store), b"x" * 450_000
+    for at_ms in (NOW_MS, NOW_MS + 2 * DAY_MS):
+        store.record_arrivals([make_arrival(source, body=body, received_at_ms=at_ms) for _ in range(40)])
+    accept(store, [f"e{i}" for i in range(5)], NOW_MS + 2 * DAY_MS)
+    attempt_all(store, engine, delivered(), now_ms=NOW_MS + 2 * DAY_MS)
+    limit = 20 * 1024 * 1024
+    dropped = run(store, Retention(max_size_bytes=limit), days=2.5)
+    assert (dropped.deliveries, len(events(store))) == (0, 5)
+    assert 15 <= dropped.requests <= 40
+    assert came_in(store)[0] == dropped.requests + 1
+    limit = 16 * 1024 * 1024
+    dropped += run(store, Retention(max_size_bytes=limit), days=2.5)
+    assert dropped.deliveries == 4, "then what has ended, and what came in today"
+    assert dropped.requests > 40
+    assert store.space().used_bytes <= limit
+
+
+def test_captures_that_are_over_are_removed_a_day_later(store: Store) -> None:
+    over = add_source(store, name="over", kind=SourceKind.CAPTURE, until_ms=NOW_MS)
+    add_source(store, name="on", kind=SourceKind.CAPTURE)
+    add_source(store, name="other", until_ms=NOW_MS)
+    store.record_arrivals([make_arrival(over)])
+    before = store.intake_version()
+    run(store, Retention(), days=1)
+    assert len(store.sources()) == 3
+    assert store.intake_version() == before
+    run(store, Retention(), days=1.01)
+    assert [source.name for source in store.sources()] == ["on", "other"]
+    assert store.intake_version() > before
+    assert came_in(store) == [1]
 
 
 def test_settings_are_kept_and_audited(store_path: Path, store: Store) -> None:

@@ -39,6 +39,10 @@ SELECT json_group_array(id) FILTER (WHERE old), max(id), max(started_at), count(
 FROM (SELECT a.id, a.started_at, coalesce(a.ended_at < ?, 0) AS old
       FROM exchanges x JOIN attempts a ON a.id = x.attempt WHERE x.attempt > ? ORDER BY x.attempt LIMIT ?)
 """
+_OLD_REQUESTS = """
+SELECT json_group_array(id) FILTER (WHERE received_at < ?), max(id), max(received_at), count(*)
+FROM (SELECT id, received_at FROM inbox WHERE id > ? ORDER BY id LIMIT ?)
+"""
 
 # It keeps those accepted after it waiting until an operator has decided: still owed.
 _BLOCKS = """
@@ -65,6 +69,11 @@ DELETE FROM events WHERE seq IN (SELECT value FROM json_each(?)) AND seq <> (SEL
   AND NOT EXISTS (SELECT 1 FROM deliveries WHERE event = seq)
 """
 _DROP_BODIES = "DELETE FROM exchanges WHERE attempt IN (SELECT value FROM json_each(?))"
+_DROP_REQUESTS = """
+DELETE FROM inbox WHERE id IN (SELECT value FROM json_each(?)) AND id <> (SELECT max(id) FROM inbox)
+"""
+_REQUESTS = "SELECT (SELECT max(id) FROM inbox) - (SELECT min(id) FROM inbox) + 1"
+_COUNT_OLD_REQUESTS = "SELECT count(*) FROM inbox WHERE received_at < ?"
 _EVENTS_OF = """
 SELECT DISTINCT d.event FROM json_each(?) picked JOIN attempts a ON a.id = picked.value
 JOIN deliveries d ON d.id = a.delivery
@@ -120,6 +129,7 @@ class RetainingQueries(Queries):
             free_bytes=self._connection.value("PRAGMA freelist_count") * page,
             wal_bytes=wal.stat().st_size if wal.exists() else 0,
             page_bytes=page,
+            requests=self._connection.value(_REQUESTS) or 0,
         )
 
     def find_old(self, phase: Phase, cutoffs: Cutoffs, *, after: int, limit: int) -> Found:
@@ -149,6 +159,8 @@ class RetainingQueries(Queries):
                 case Phase.BODIES:
                     self._note_gone(event for (event,) in self._connection.rows(_EVENTS_OF, (numbers,)))
                     return Dropped(bodies=self._connection.run(_DROP_BODIES, (numbers,)))
+                case Phase.INBOX | Phase.RECENT_INBOX:
+                    return Dropped(requests=self._connection.run(_DROP_REQUESTS, (numbers,)))
 
     def _drop_deliveries(self, numbers: str, cutoffs: Cutoffs) -> Dropped:
         old, parameters = _old(cutoffs)
@@ -203,6 +215,10 @@ class RetainingQueries(Queries):
         old, parameters = _old(cutoffs)
         return {DeliveryState(s): n for s, n in self._connection.rows(_COUNT_OLD.format(old=old), parameters)}
 
+    def count_old_requests(self, cutoffs: Cutoffs) -> int:
+        at = cutoffs.inbox_ms
+        return 0 if at is None else int(self._connection.value(_COUNT_OLD_REQUESTS, (at,)))
+
 
 def _old(cutoffs: Cutoffs) -> tuple[str, list[object]]:
     """Whether a delivery may go, as an SQL condition with its parameters."""
@@ -224,3 +240,6 @@ def _search(phase: Phase, cutoffs: Cutoffs) -> tuple[str | None, list[object], i
         case Phase.BODIES:
             at = cutoffs.bodies_ms
             return (None if at is None else _OLD_BODIES), [at], at or 0
+        case Phase.INBOX | Phase.RECENT_INBOX:
+            at = cutoffs.inbox_ms if phase is Phase.INBOX else cutoffs.recent_inbox_ms
+            return (None if at is None else _OLD_REQUESTS), [at], at or 0

@@ -31,6 +31,7 @@ _ENABLE = "UPDATE sources SET enabled = ?, version = version + 1 WHERE id = ? AN
 _REMOVE = """
 UPDATE sources SET removed_at = ?, secrets = '[]', version = version + 1 WHERE id = ? AND removed_at IS NULL
 """
+_ENDED_CAPTURES = "SELECT id FROM sources WHERE removed_at IS NULL AND kind = 'capture' AND until < ?"
 _KEPT_SECRETS = "SELECT id, secrets FROM sources WHERE removed_at IS NULL"
 _SET_SECRETS = "UPDATE sources SET secrets = ?, version = version + 1 WHERE id = ?"
 
@@ -75,6 +76,15 @@ class SourceQueries(Queries):
             self._source(source_id)
             self._connection.run(_REMOVE, (now_ms, source_id))
             intake_changed(self._connection)
+
+    def remove_ended_captures(self, ended_before_ms: int, now_ms: int) -> int:
+        ended = self._connection.rows(_ENDED_CAPTURES, (ended_before_ms,))
+        if ended:
+            with self.transaction():
+                for (id_,) in ended:
+                    self._connection.run(_REMOVE, (now_ms, id_))
+                intake_changed(self._connection)
+        return len(ended)
 
     def sources(self) -> list[Source]:
         return [_source_of(row) for row in self._connection.rows(_ALL)]
