@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from types import FrameType
 
 from console.cli.invocation import Invocation
-from console.cli.ndjson import BadLine, GoodLine, LineReader
 from console.cli.output import emit, error, note, say
 from console.domain.errors import ConsoleError, StoreError
+from console.operations.ndjson import BadLine, GoodLine, LineReader
 from console.store import Store
 
 BATCH = 1000

@@ -14,7 +14,7 @@ from console.cli.invocation import Invocation, key_file_option, pass_invocation
 from console.cli.output import clean, emit, note, paint, say, warn
 from console.cli.parameters import NAME
 from console.cli.records import Record
-from console.domain.configuration import Act, Step
+from console.domain.configuration import Act, Step, Thing
 from console.domain.configuration_words import diff_lines, parts_of
 from console.operations.actor import current_actor
 from console.operations.configuration import Applied, Applier, read_present
@@ -98,14 +98,20 @@ def _print(applied: Applied, *, dry_run: bool) -> None:
     for step in applied.stays:
         note(f"{step.thing} {step.name}: is no longer in the file, and stays (--prune removes it)")
     if not dry_run:
-        for name in applied.made:
-            note(f"endpoint {name}: a signing secret was made: 'endpoints reveal-secret {name}' shows it")
+        for step in applied.made:
+            note(f"{step.thing} {step.name}: {_made_words(step)}")
     say(f"would be: {applied.words}" if dry_run and applied.steps else applied.words)
+
+
+def _made_words(step: Step) -> str:
+    if step.thing is Thing.ENDPOINT:
+        return f"a signing secret was made: 'endpoints reveal-secret {step.name}' shows it"
+    return f"a secret was made: give the sender's own with 'sources rotate-secret {step.name}', or in the file"
 
 
 def _record(applied: Applied, label: str, warnings: tuple[str, ...], *, dry_run: bool) -> Record:
     changes, stays = ([_step(step) for step in steps] for steps in (applied.steps, applied.stays))
-    values = (label, dry_run, changes, stays, list(applied.made), list(warnings))
+    values = (label, dry_run, changes, stays, [f"{step.thing} {step.name}" for step in applied.made], list(warnings))
     return dict(zip(APPLY_FIELDS, values, strict=True))
 
 

@@ -174,6 +174,7 @@ class PutEndpoint:
 class PutSource:
     before: Source | None
     spec: SourceSpec
+    """Of a new one without secrets: one is to be made."""
     enabled: bool
 
 
@@ -197,6 +198,9 @@ class Drop:
     what: Subject
 
 
+Todo = PutDefaults | PutEndpoint | PutSource | PutSchema | PutAlert | Drop
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One thing that is not as the file wants it."""
@@ -204,7 +208,7 @@ class Step:
     act: Act
     thing: Thing
     name: str
-    todo: PutDefaults | PutEndpoint | PutSource | PutSchema | PutAlert | Drop
+    todo: Todo
     place: str = ""
     """Of what wants it."""
 

@@ -22,11 +22,13 @@ from console.domain.configuration import (
     WantedAlert,
     WantedEndpoint,
     WantedPolicy,
+    WantedSource,
     alert_name,
     key_of,
 )
 from console.domain.endpoint import Endpoint, EndpointSpec, EndpointState
-from console.domain.errors import ConfigError
+from console.domain.errors import ConfigError, InvalidInputError
+from console.domain.kinds.checking import WITHOUT_SECRETS, check_source
 from console.domain.policy import DeliveryPolicy
 from console.domain.signing import Secret
 from console.domain.source import SourceSpec
@@ -165,13 +167,23 @@ def _sources(present: Present, wanted: Wanted, open_: Open) -> list[Step]:
         held = () if before is None else before.secrets
         # Bound now, since the next turn has another owner.
         secrets = _secrets(one.secrets, held, lambda name, text, owner=owner: open_(owner, name, text))  # type: ignore[misc]
-        spec = SourceSpec(name=one.name, kind=one.kind, secrets=secrets, options=one.options)
+        spec = _checked(one, SourceSpec(name=one.name, kind=one.kind, secrets=secrets, options=one.options))
         if before is not None and before.spec == spec and before.enabled == one.enabled:
             continue
         act = Act.ADD if before is None else Act.EDIT
         todo = PutSource(before=before, spec=spec, enabled=one.enabled)
         steps.append(Step(act=act, thing=Thing.SOURCE, name=one.name, todo=todo, place=one.place))
     return steps
+
+
+def _checked(one: WantedSource, spec: SourceSpec) -> SourceSpec:
+    """With what its kind has by default, so that it can be compared."""
+    if not spec.secrets and spec.kind not in WITHOUT_SECRETS:
+        return spec
+    try:
+        return check_source(spec)
+    except InvalidInputError as error:
+        raise ConfigError(f"{one.place}: {error}") from None
 
 
 def _schemas(present: Present, wanted: Wanted) -> list[Step]:

@@ -18,6 +18,7 @@ from console.domain.configuration import (
     PutSource,
     Step,
     Subject,
+    Todo,
     Wanted,
     key_of,
 )
@@ -26,11 +27,12 @@ from console.domain.configuration_words import parts_of
 from console.domain.endpoint import Endpoint
 from console.domain.errors import ConfigError, ConsoleError, InvalidInputError, SealedError, UnknownReferenceError
 from console.domain.event_schema import EventSchema
+from console.domain.kinds.checking import WITHOUT_SECRETS
 from console.domain.operation import OperationKind
 from console.domain.sealing import NO_KEYS, Keyring
 from console.domain.signing import SECRET_BYTES, Secret, make_secret
-from console.domain.source import Source
-from console.operations import alerts, endpoints
+from console.domain.source import Source, SourceKind
+from console.operations import alerts, endpoints, sources
 from console.operations.secrets import way_out
 from console.store.protocol import Store
 
@@ -43,8 +45,8 @@ class Applied:
     """What was done."""
     stays: tuple[Step, ...] = ()
     """What the file says no longer, and stays since nobody said that it may go."""
-    made: tuple[str, ...] = ()
-    """Endpoints that got a signing secret made."""
+    made: tuple[Step, ...] = ()
+    """Those of them that got a secret made."""
 
     @property
     def words(self) -> str:
@@ -95,7 +97,7 @@ class Applier:
             }
             if says != said_before:
                 store.set_applied(label, says, now_ms)
-        return Applied(steps=done, stays=stays, made=tuple(step.name for step in done if _makes_secret(step)))
+        return Applied(steps=done, stays=stays, made=tuple(step for step in done if _makes_secret(step.todo)))
 
     def try_out(self, store: Store, wanted: Wanted, *, label: str, now_ms: int, prune: bool = False) -> Applied:
         """What `apply` would do: it is done, and taken back before anybody sees it. Raises as `apply`."""
@@ -128,8 +130,10 @@ class Applier:
                 self._put_endpoint(store, step.todo, label, changed, now_ms)
             case PutAlert():
                 self._put_alert(store, step.todo, now_ms)
-            case PutSource() | PutSchema():
-                raise InvalidInputError("sources and schemas cannot be applied yet")
+            case PutSource():
+                self._put_source(store, step.todo, label, now_ms)
+            case PutSchema():
+                raise InvalidInputError("schemas cannot be applied yet")
             case Drop(what=what):
                 self._drop(store, what, now_ms)
             case _:
@@ -155,6 +159,26 @@ class Applier:
         elif todo.pause is False:
             endpoints.resume_endpoint(store, endpoint.id, actor=self.actor, reason=reason, now_ms=now_ms)
 
+    def _put_source(self, store: Store, todo: PutSource, label: str, now_ms: int) -> None:
+        spec, before = todo.spec, todo.before
+        if _makes_secret(todo):
+            spec = replace(spec, secrets=(Secret(text=self._source_secret(spec.kind)),))
+        if before is None:
+            source = sources.add_source(
+                store, spec, actor=self.actor, now_ms=now_ms, random=self.random, keys=self.keys
+            )
+        elif before.spec == spec:
+            source = before
+        else:
+            source = sources.edit_source(store, before.id, spec, actor=self.actor, now_ms=now_ms, keys=self.keys)
+        sources.enable_source(
+            store, source.id, todo.enabled, actor=self.actor, reason=f"as {label} says", now_ms=now_ms
+        )
+
+    def _source_secret(self, kind: SourceKind) -> str:
+        """Where the provider chooses it, one that nobody knows: nothing is taken until it is the right one."""
+        return sources.make_source_secret(kind if kind in sources.OURS else SourceKind.TOKEN, self.entropy)
+
     def _put_alert(self, store: Store, todo: PutAlert, now_ms: int) -> None:
         endpoint = None if todo.endpoint is None else _named(store, todo.endpoint).id
         spec = replace(todo.spec, endpoint=endpoint)
@@ -169,8 +193,10 @@ class Applier:
                 endpoints.remove_endpoint(store, what.id, actor=self.actor, now_ms=now_ms)
             case AlertRule():
                 alerts.remove_rule(store, what.id, actor=self.actor, now_ms=now_ms)
-            case Source() | EventSchema():
-                raise InvalidInputError("sources and schemas cannot be applied yet")
+            case Source():
+                sources.remove_source(store, what.id, actor=self.actor, reason=None, now_ms=now_ms)
+            case EventSchema():
+                raise InvalidInputError("schemas cannot be applied yet")
             case _:
                 assert_never(what)
 
@@ -216,8 +242,14 @@ def _said(present: Present, wanted: Wanted) -> frozenset[str]:
     return frozenset(map(key_of, found))
 
 
-def _makes_secret(step: Step) -> bool:
-    return isinstance(step.todo, PutEndpoint) and not step.todo.spec.secrets
+def _makes_secret(todo: Todo) -> bool:
+    match todo:
+        case PutEndpoint(spec=spec):
+            return not spec.secrets
+        case PutSource(spec=spec):
+            return not spec.secrets and spec.kind not in WITHOUT_SECRETS
+        case _:
+            return False
 
 
 def _named(store: Store, name: str) -> Endpoint:

@@ -12,7 +12,7 @@ from console.domain.policy import BUILT_IN, POLICY_FIELDS, DeliveryPolicy
 from console.domain.policy_parts import PARTS
 from console.domain.redaction import is_sensitive, redact_url
 from console.domain.sealing import is_sealed
-from console.domain.source import Answer, SignatureOptions, Source, SourceKind, SourceOptions
+from console.domain.source import Answer, SignatureOptions, Source, SourceOptions
 from console.domain.transform import CONTENT_TYPE, Transform
 
 _HEAD = f"""\
@@ -33,7 +33,7 @@ def exported(present: Present) -> str:
         _write(written, "[defaults]", defaults)
     for name, tables in (
         ("endpoints", map(_endpoint, present.endpoints)),
-        ("sources", map(_source, (one for one in present.sources if one.kind is not SourceKind.CAPTURE))),
+        ("sources", map(_source, present.sources)),
         ("schemas", map(_schema, present.schemas)),
         ("alerts", map(_alert, present.alerts)),
     ):

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.cli.ndjson import LINE_CAP_BYTES, BadLine, GoodLine, LineReader
 from console.domain.event import PAYLOAD_CAP_BYTES
 from console.domain.ids import EventId
+from console.operations.ndjson import LINE_CAP_BYTES, BadLine, GoodLine, LineReader
 from console.store import Store
 from tests.cli.support import CommandLine, make_endpoint
 

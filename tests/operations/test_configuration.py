@@ -86,7 +86,7 @@ def dumped(store: Store) -> list[object]:
 def test_a_new_store_becomes_what_the_file_says(store: Store) -> None:
     applied = apply(store, FILE)
     assert applied.words == "3 added, 1 changed"
-    assert applied.made == ("erp",)
+    assert [step.name for step in applied.made] == ["erp"]
     crm, erp = store.endpoints()
     assert (crm.url, crm.types) == ("https://example.com/crm", ("invoice.*", "lead.new"))
     assert crm.policy.rate_limit == RateLimit(count=10)

@@ -7,7 +7,7 @@ import msgspec
 from console.domain.errors import InvalidInputError
 from console.domain.event import PAYLOAD_CAP_BYTES, NewEvent, check_event_type
 from console.domain.ids import check_event_id
-from console.operations.payload import reason_of
+from console.domain.payload import reason_of
 
 LINE_CAP_BYTES = PAYLOAD_CAP_BYTES + 4096
 """A line longer than this cannot be good; it is not kept in memory."""
