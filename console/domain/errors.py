@@ -29,6 +29,14 @@ class QueryError(InvalidInputError):
         self.text, self.start, self.end = text, start, end
 
 
+class TransformError(ConsoleError):
+    """A filter or a transform failed on an event, at one place of one of its parts."""
+
+    def __init__(self, words: str, *, part: str, line: int | None = None, column: int | None = None) -> None:
+        super().__init__(words)
+        self.part, self.line, self.column = part, line, column
+
+
 class EngineRunningError(ConsoleError):
     """Another engine holds this store."""
 
