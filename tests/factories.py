@@ -74,9 +74,9 @@ def make_request(**given: Any) -> InboundRequest:
 
 def make_arrival(source: Source, **given: Any) -> NewArrival:
     """What is not said of the arrival is said of its request."""
-    own = {k: given.pop(k) for k in ("fate", "reason", "event_id", "status", "took_ms") if k in given}
-    request = make_request(**given)
-    return NewArrival(**{"source": source.id, "request": request, "fate": Fate.CAPTURED, "status": 200, **own})
+    own: dict[str, Any] = {"fate": Fate.CAPTURED, "status": 200}
+    own |= {k: given.pop(k) for k in ("fate", "reason", "event_id", "status", "took_ms") if k in given}
+    return NewArrival(source=source.id, request=make_request(**given), **own)
 
 
 def start_engine(store: Store, *, now_ms: int = NOW_MS) -> int:

@@ -9,12 +9,14 @@ from tests.store.conformance import (
     following,
     grouping,
     health,
+    inbound,
     intake,
     levels,
     ordering,
     reading,
     secrets,
     steering,
+    tokens,
 )
 
 
@@ -118,3 +120,15 @@ class TestDeliveriesAt(levels.DeliveriesAtConformance): ...
 
 
 class TestApplying(applying.ApplyingConformance): ...
+
+
+class TestSources(inbound.SourcesConformance): ...
+
+
+class TestInbox(inbound.InboxConformance): ...
+
+
+class TestTokens(tokens.TokensConformance): ...
+
+
+class TestSchemas(tokens.SchemasConformance): ...

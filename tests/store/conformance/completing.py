@@ -180,6 +180,9 @@ class ExchangeConformance:
             {"remote_address": None},
             {"remote_address": "2001:db8::1"},
             {"url": "https://example.com/?q=%00\u202e"},
+            {"request_method": "PATCH"},
+            {"request_body": b""},
+            {"request_method": "DELETE", "request_body": bytes(range(256))},
         ],
     )
     def test_what_went_over_the_wire_reads_back(self, store: Store, part: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from console.domain.ids import EndpointId
 from console.domain.pacing import Pace
 from console.domain.signing import make_secret
 from console.domain.status import Gauge
+from console.domain.transform import Transform
 from console.store.protocol import Store
 from tests.factories import (
     NOW_MS,
@@ -46,6 +47,18 @@ class EndpointsConformance:
         assert (endpoint.created_at_ms, endpoint.state_since_ms) == (NOW_MS, NOW_MS)
         assert backend.open(read_only=True).endpoints() == [endpoint]
         assert store.endpoint_at(endpoint.seq) == endpoint
+
+    def test_how_events_are_chosen_and_reshaped_is_kept(self, store: Store, backend: Backend) -> None:
+        transform = Transform(
+            body='{"text": {{ payload.naïve }}}', content_type="text/x", headers=(("X-A", "{{ event.id }}"), ("x", "")),
+            path="/☃", method="{{ 'PUT' }}",
+        )  # fmt: skip
+        endpoint = add_endpoint(store, filter="payload.amount > 3", transform=transform, dry_run=True)
+        assert (endpoint.filter, endpoint.transform, endpoint.dry_run) == ("payload.amount > 3", transform, True)
+        assert backend.open(read_only=True).endpoint_at(endpoint.seq) == endpoint
+        assert store.edit_endpoint(endpoint.id, endpoint.spec, NOW_MS).spec == endpoint.spec
+        plain = store.edit_endpoint(endpoint.id, make_spec(), NOW_MS)
+        assert (plain.filter, plain.transform, plain.dry_run) == (None, None, False)
 
     def test_endpoints_are_listed_by_name(self, store: Store) -> None:
         for name in ("b", "a", "c"):

@@ -112,6 +112,16 @@ class ClaimConformance:
         assert (claimed.event_id, claimed.event_type, claimed.payload) == (accepted.id, "invoice.paid", b"\x00\xff")
         assert (claimed.endpoint_seq, claimed.number, claimed.step, claimed.manual) == (endpoint.seq, 1, 1, False)
 
+    def test_a_claim_tells_when_its_event_came_and_which_way(self, store: Store) -> None:
+        add_endpoint(store)
+        epoch = start_engine(store)
+        store.accept([make_event(), make_event(hops=2, via="a1b2,☃")], NOW_MS - 5)
+        store.accept([make_event(hops=1)], NOW_MS)
+        claimed = claim_all(store, epoch)
+        assert [(c.accepted_at_ms, c.hops, c.via) for c in claimed] == [
+            (NOW_MS - 5, 0, None), (NOW_MS - 5, 2, "a1b2,☃"), (NOW_MS, 1, None),
+        ]  # fmt: skip
+
     def test_the_attempt_is_in_the_store_before_the_request_is_made(self, store: Store, backend: Backend) -> None:
         claimed = claim_one(store, start_engine(store))
         attempt = backend.open(read_only=True).attempt(claimed.attempt_id)

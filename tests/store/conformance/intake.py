@@ -6,6 +6,7 @@ from console.domain.delivery import DeliveryState
 from console.domain.endpoint import EndpointState
 from console.domain.errors import InvalidInputError
 from console.domain.event import PAYLOAD_CAP_BYTES, Accepted
+from console.domain.event_schema import Flaw
 from console.domain.filters import DeliveryFilter, EventFilter
 from console.domain.ids import EndpointId, EventId
 from console.store.protocol import Store
@@ -28,6 +29,23 @@ class IntakeConformance:
         event = store.event(answer.id)
         assert (event.id, event.type, event.payload) == (answer.id, "invoice.paid", payload)
         assert (event.accepted_at_ms, event.source) == (NOW_MS, "spool")
+
+    def test_what_there_is_to_tell_of_an_event_is_kept(self, store: Store) -> None:
+        flaw = Flaw(path="lines[3].sku", reason="is no naïve text", pattern="a.*", version=3)
+        told: list[dict[str, Any]] = [{"hops": 3, "via": "a,b"}, {}, {"flaw": flaw}, {"via": ""}]
+        answers = store.accept([make_event(source=f"s{i}", **given) for i, given in enumerate(told)], NOW_MS)
+        events = [store.event(answer.id) for answer in answers]
+        assert [(e.hops, e.via, e.flaw) for e in events] == [
+            (3, "a,b", None),
+            (0, None, None),
+            (0, None, flaw),
+            (0, "", None),
+        ]
+        assert [(e.source, e.payload, e.accepted_at_ms) for e in events] == [
+            (f"s{i}", make_event().payload, NOW_MS) for i in range(4)
+        ]
+        assert [event.seq for event in events] == [1, 2, 3, 4]
+        assert [row.id for row in store.events(EventFilter(), limit=9)] == [a.id for a in answers][::-1]
 
     def test_an_event_that_nobody_wants_is_kept(self, store: Store) -> None:
         (answer,) = store.accept([make_event()], NOW_MS)
