@@ -4,9 +4,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
+from console.domain.event import PAYLOAD_CAP_BYTES
 from console.domain.ids import EventId
 from console.domain.outcome import Headers
 from console.domain.source import SourceId
+
+REJECTED_BODY_BYTES = 64 * 1024
+"""What is kept of the body of a request that is refused. Of any other it is what an event may hold."""
 
 RequestId = NewType("RequestId", int)
 """Shown as `req_…`; numbers of one store, in order of arrival."""
@@ -91,6 +95,12 @@ class Arrival:
     row: ArrivalRow
     headers: Headers
     body: bytes
+
+    @property
+    def cut_short(self) -> bool:
+        """Only the beginning of its body was kept, as far as its length can tell."""
+        most = REJECTED_BODY_BYTES if self.row.fate is Fate.REJECTED else PAYLOAD_CAP_BYTES
+        return len(self.body) == most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

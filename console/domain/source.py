@@ -14,6 +14,8 @@ from console.domain.signing import Secret
 SourceId = NewType("SourceId", str)
 """`src_…`"""
 
+SOURCE_PREFIX = "src_"
+
 TOLERANCE_S = 300.0
 """How far a signed timestamp may be from now, both ways: what Stripe, Slack and Standard Webhooks say."""
 
@@ -127,7 +129,7 @@ class Source:
 
 def new_source_id(random: Random) -> SourceId:
     """`src_` and 12 random characters (60 bits)."""
-    return SourceId("src_" + random_text(random, 12))
+    return SourceId(SOURCE_PREFIX + random_text(random, 12))
 
 
 def new_capture_name(random: Random) -> str:

@@ -17,7 +17,7 @@ from console.domain.clock import Clock
 from console.domain.errors import SealedError, StoreError
 from console.domain.event import PAYLOAD_CAP_BYTES, Accepted, NewEvent
 from console.domain.event_schema import Flaw
-from console.domain.inbound import Fate, Genuine, InboundRequest, NewArrival, Refused, Reply
+from console.domain.inbound import REJECTED_BODY_BYTES, Fate, Genuine, InboundRequest, NewArrival, Refused, Reply
 from console.domain.kinds.judge import judge_request
 from console.domain.kinds.plain import TOKEN_HEADER, TOKEN_PARAMETER
 from console.domain.redaction import REDACTED, redact, redact_url
@@ -26,9 +26,6 @@ from console.intake.doors import Door, Doors
 from console.intake.rationing import Ration
 from console.intake.seam import Writes
 from console.store.protocol import Store
-
-REJECTED_BODY_BYTES = 64 * 1024
-"""What is kept of the body of a request that is refused."""
 
 RETRY_AFTER_S = 5
 """How soon a sender may come back when the store takes nothing now."""

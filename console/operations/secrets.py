@@ -9,6 +9,7 @@ from console.domain.operation import OperationKind
 from console.domain.sealing import DEFAULTS, Keyring, is_sealed, key_id_of
 from console.domain.secret_parts import OwnedChange, change_policy, each_text, opened_endpoint, sealed_spec
 from console.domain.signing import Secret, rotated
+from console.domain.source import SOURCE_PREFIX
 from console.store.protocol import Store
 
 MAX_OVERLAP_MS = 365 * 24 * 3600 * 1000
@@ -118,8 +119,9 @@ class SecretCounts:
 
 
 def secret_counts(store: Store) -> SecretCounts:
-    """Of all endpoints and the defaults; needs no key."""
+    """Of all endpoints, the defaults and all sources; needs no key."""
     texts = [text for endpoint in store.endpoints() for text in each_text(endpoint, own=True)]
+    texts += [secret.text for source in store.sources() for secret in source.secrets]
 
     def note(field: str, text: str) -> str:
         texts.append(text)
@@ -142,8 +144,7 @@ def _rewrite(store: Store, kind: OperationKind, change: OwnedChange, *, actor: s
         try:
             after = change(owner, field, text)
         except SealedError as error:
-            name = owner if owner == DEFAULTS else store.find_endpoint(owner).name
-            raise SealedError(f"{name}: {error}{way_out()}") from None
+            raise SealedError(f"{_name(store, owner)}: {error}{way_out()}") from None
         changed += after != text
         return after
 
@@ -152,6 +153,15 @@ def _rewrite(store: Store, kind: OperationKind, change: OwnedChange, *, actor: s
         result = f"{changed} {'secret' if changed == 1 else 'secrets'} {words}"
         _record(store, kind, actor=actor, target="all", reason=None, result=result, done=changed, now_ms=now_ms)
     return changed
+
+
+def _name(store: Store, owner: str) -> str:
+    """What a secret belongs to, as an operator calls it."""
+    if owner == DEFAULTS:
+        return owner
+    if owner.startswith(SOURCE_PREFIX):
+        return f"source {store.find_source(owner).name}"
+    return store.find_endpoint(owner).name
 
 
 def _record(

@@ -41,7 +41,7 @@ def make_source_secret(kind: SourceKind, entropy: Callable[[int], bytes]) -> str
         InvalidInputError: the provider chooses it.
     """
     if kind not in OURS:
-        raise InvalidInputError(f"secret: {kind} chooses it: copy it from there and give it with --secret-file")
+        raise InvalidInputError(f"secret: {kind} chooses it: copy it from there and give it with --secret @FILE")
     drawn = entropy(SECRET_BYTES)
     if kind is SourceKind.STANDARD:
         return make_secret(drawn)

@@ -1,6 +1,7 @@
 """Secrets put wherever one may be, and then looked for wherever none may be: what every command prints, what an engine
 logs, what the store keeps of requests and of operators, and, with a key, the files of the store themselves."""
 
+import asyncio
 import base64
 import select
 from collections.abc import Iterator
@@ -14,22 +15,34 @@ import pytest
 from console.cli.invocation import Invocation
 from console.cli.main import cli, run
 from console.config import KEY_FILE_VARIABLE
+from console.domain.clock import SystemClock
 from console.domain.delivery import DeliveryState
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter
 from console.domain.ids import format_number
-from console.domain.sealing import encode_key
+from console.domain.inbound import InboxFilter
+from console.domain.sealing import Keyring, encode_key
 from console.domain.signing import make_key, make_secret
 from console.store import Store, open_store
 from console.store.sqlite.library import sqlite3
 from tests.bench.fast_receiver import FastReceiver
 from tests.cli.support import CommandLine
 from tests.cli.test_help import walk
+from tests.intake.desk import Desk
 from tests.served import serving
 
 KEY = b"the-canary-of-the-key-32-bytes!!"
 SIGNING = b"canary-signing-secret-of-32-byte"
 SEED = b"canary-ed25519-seed-with-32-byte"
-WORDS = ("canary-bearer", "canary-basic", "canary-proxy", "canary-header", "canary-cookie", "canary-default")
+WORDS = (
+    "canary-source",
+    "canary-sent",
+    "canary-bearer",
+    "canary-basic",
+    "canary-proxy",
+    "canary-header",
+    "canary-cookie",
+    "canary-default",
+)
 KNOWS_NO_STORE = frozenset({"demo", "serve", "stop", "completion", "secrets generate-key", "operations watch", "web"})
 """Commands that show nothing of a store, or that do not end by themselves."""
 
@@ -97,6 +110,25 @@ def plant(operator: Operator, folder: Path, url: str) -> None:
     proxy = file("proxy", "http://ada:canary-proxy@127.0.0.1:9")
     operator("endpoints", "add", "http://127.0.0.1:9/", "--name", "c", "--secret", secret, "--proxy", proxy)
     operator("endpoints", "edit", "c", "--schedule", "0")
+    operator("sources", "add", "token", "--kind", "token", "--secret", file("before", "canary-source-before"))
+    operator("sources", "rotate-secret", "token", "--secret", file("source", "canary-source-now"))
+
+
+def knock(store: Store, keys: Keyring) -> None:
+    """Requests with a source's secret in each place that takes one, and with what others would call a secret."""
+    given = "canary-source-now"
+    desk = Desk(store, store, keys=keys, clock=SystemClock())
+
+    async def sent() -> list[int]:
+        answers = [
+            await desk.send(b"{}", ("Authorization", f"Bearer {given}"), name="token"),
+            await desk.send(b"{}", ("X-Webhook-Token", given), ("Cookie", "canary-cookie"), name="token"),
+            await desk.send(b"{}", name="token", query=f"token={given}"),
+            await desk.send(b"{}", ("X-Api-Key", "canary-sent"), name="token", query="api_key=canary-sent"),
+        ]
+        return [answer.status for answer in answers]
+
+    assert asyncio.run(sent()) == [202, 202, 202, 401]
 
 
 def until(store: Store, ended: int) -> None:
@@ -120,6 +152,7 @@ def lines(operator: Operator, store: Store, folder: Path) -> Iterator[tuple[str,
     attempt = store.attempts(AttemptFilter(), AttemptPage(limit=1))[0]
     delivery = format_number("dlv", attempt.delivery_id)
     operation = format_number("op", store.operations(limit=1)[0].id)
+    came = format_number("req", store.arrivals(InboxFilter(), limit=1)[0].id)
     yield from (
         ("status",), ("stats",), ("doctor",), ("endpoints", "list"), ("endpoints", "show", "a"),
         ("endpoints", "show", "b"), ("endpoints", "show", "c"), ("defaults", "show"), ("events", "list"),
@@ -127,6 +160,9 @@ def lines(operator: Operator, store: Store, folder: Path) -> Iterator[tuple[str,
         ("deliveries", "why", attempt.event_id, "a"),
         ("attempts", "list"), ("attempts", "show", format_number("att", attempt.id)),
         ("operations", "list"), ("operations", "show", operation),
+        ("sources", "list"), ("sources", "show", "token"), ("sources", "edit", "token", "--prefix", "x."),
+        ("sources", "disable", "token"), ("sources", "enable", "token"), ("inbox", "list"), ("inbox", "show", came),
+        ("inbox", "replay", came, "--endpoint", "a"), ("capture", "new"), ("capture", "list"), ("tokens", "list"),
         ("secrets", "status"), ("alerts", "list"), ("retention", "show"), ("send", "invoice.paid", "--data", "{}"),
         ("events", "resend", attempt.event_id, "--endpoint", "a"),
         ("endpoints", "test", "a"), ("endpoints", "pause", "a"), ("endpoints", "resume", "a"),
@@ -165,7 +201,9 @@ SHOWN_ELSEWHERE = frozenset(
     {
         "alerts add", "alerts edit", "alerts remove", "alerts mute", "alerts unmute", "retention edit", "retention run",
         "operations cancel", "operations undo", "deliveries skip", "attempts tail", "endpoints add",
-        "endpoints rotate-secret", "endpoints remove", "secrets seal", "secrets unseal",
+        "sources add", "sources rotate-secret", "sources remove", "sources test", "capture remove", "inbox tail",
+        "listen", "tokens add", "tokens revoke", "endpoints rotate-secret", "endpoints remove", "secrets seal",
+        "secrets unseal",
     }
 )  # fmt: skip
 """Commands that `plant` has tried, or that know no endpoint: a new command must be in `lines` or here."""
@@ -182,11 +220,12 @@ def test_no_secret_is_where_none_may_be(operator: Operator, console: CommandLine
         with closing(open_store(console.store_path)) as store:
             with serving(console.store_path, *flags) as served:
                 until(store, 3)
+                knock(store, Keyring([KEY]) if sealed else Keyring())
                 tried = tries_all(operator, store, tmp_path)
                 served.process.terminate()
                 assert served.end() == 0
             assert tried | SHOWN_ELSEWHERE | KNOWS_NO_STORE >= set(commands()), "a command that is not looked at"
-            rows = dump(store, but={"endpoints", "settings"})
+            rows = dump(store, but={"endpoints", "settings", "sources"})
             assert b"[redacted]" in rows, "else nothing was sent with a secret"
             assert found_in(rows) == []
             kept = dump(store, but=set())

@@ -47,6 +47,9 @@ EXPECTED = [
     "retention-run", "retention-show", "secrets", "secrets-generate-key", "secrets-seal", "secrets-status",
     "secrets-unseal", "send", "serve", "stats", "status", "stop",
     "tokens", "tokens-add", "tokens-list", "tokens-revoke",
+    "sources", "sources-add", "sources-disable", "sources-edit", "sources-enable", "sources-list", "sources-remove",
+    "sources-rotate-secret", "sources-show", "sources-test", "capture", "capture-list", "capture-new", "capture-remove",
+    "inbox", "inbox-list", "inbox-replay", "inbox-show", "inbox-tail", "listen",
     "verify", "web",
 ]  # fmt: skip
 

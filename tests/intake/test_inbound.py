@@ -1,97 +1,28 @@
 """What becomes of a request to `/in/NAME`, over a real store: kept, answered, counted; strangers are told nothing."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
-import structlog
 
-from console.domain.clock import ManualClock
 from console.domain.errors import StoreError
 from console.domain.event_schema import Flaw
-from console.domain.inbound import Arrival, Fate, Genuine, InboundRequest, InboxFilter, Refused
+from console.domain.inbound import Fate, Genuine, InboundRequest, Refused
 from console.domain.policy import RateLimit
 from console.domain.sealing import Keyring
-from console.domain.signing import Secret
-from console.domain.source import Answer, Source, SourceKind, SourceOptions, SourceSpec
-from console.intake.doors import LOOK_S, Doors
-from console.intake.inbound import Checked, Checks, Inbound, InboundAnswer, no_checks
+from console.domain.source import Answer, SourceKind, SourceOptions, SourceSpec
+from console.intake.doors import LOOK_S
+from console.intake.inbound import Checked, Checks, InboundAnswer, no_checks
 from console.operations.captures import new_capture
-from console.operations.sources import add_source, edit_source, enable_source, remove_source
+from console.operations.sources import edit_source, enable_source, remove_source
 from console.store import Store, open_store
-from tests.domain.kinds.senders import JSON, SECRETS, SIGNERS
+from tests.domain.kinds.senders import JSON, SECRETS
 from tests.factories import add_endpoint
-
-T = TypeVar("T")
+from tests.intake.desk import Desk
 
 STRIPE_BODY = b'{"id": "evt_1", "type": "invoice.paid", "data": {}}'
-
-
-class Writes:
-    """The writer of an engine: a transaction at a time. `trouble` is raised instead of working."""
-
-    def __init__(self, store: Store) -> None:
-        self.store, self.trouble = store, None  # type: Store, StoreError | None
-
-    async def do(self, work: Callable[[Store], T]) -> T:
-        await asyncio.sleep(0)
-        if self.trouble is not None:
-            raise self.trouble
-        with self.store.transaction():
-            return work(self.store)
-
-    do_here = do
-
-
-class Desk:
-    """A store with an inbound handler before it."""
-
-    def __init__(self, store: Store, reader: Store, *, keys: Keyring, checks: Checks) -> None:
-        self.store, self.keys = store, keys
-        self.clock = ManualClock()
-        self.writes = Writes(store)
-        doors = Doors(reader, self.clock, keys)
-        self.inbound = Inbound(doors, self.writes, self.clock, structlog.get_logger(), checks=checks)
-
-    def add(self, kind: SourceKind, name: str = "shop", *secrets: str, **options: Any) -> Source:
-        known = secrets or ((SECRETS[kind],) if kind in SECRETS else ())
-        spec = SourceSpec(
-            name=name, kind=kind, secrets=tuple(Secret(text=s) for s in known), options=SourceOptions(**options)
-        )
-        self.clock.advance(2 * LOOK_S)
-        return add_source(
-            self.store, spec, actor="ada", now_ms=self.clock.now_ms(), random=Random(name), keys=self.keys
-        )
-
-    async def send(
-        self, body: bytes = b"{}", *headers: tuple[str, str], name: str = "shop", **given: Any
-    ) -> InboundAnswer:
-        request = InboundRequest(
-            **{
-                "method": "POST",
-                "path": "",
-                "query": "",
-                "headers": headers or (JSON,),
-                "body": body,
-                "remote_address": "192.0.2.1",
-                "received_at_ms": self.clock.now_ms(),
-                **given,
-            }
-        )
-        return await self.inbound.take(name, request)
-
-    async def send_signed(self, kind: SourceKind, body: bytes, **given: Any) -> InboundAnswer:
-        return await self.send(body, *SIGNERS[kind](SECRETS[kind], body, self.clock.now_ms() // 1000), **given)
-
-    def inbox(self) -> list[Arrival]:
-        return [self.store.arrival(row.id) for row in reversed(self.store.arrivals(InboxFilter(), limit=500))]
-
-    @property
-    def fates(self) -> list[Fate]:
-        return [arrival.row.fate for arrival in self.inbox()]
 
 
 @pytest.fixture
