@@ -352,7 +352,7 @@ CREATE TABLE tokens (
   name TEXT NOT NULL,
   digest BLOB NOT NULL,
   scopes TEXT NOT NULL CHECK (json_valid(scopes)),
-  rate_limit TEXT,
+  rate_limit TEXT CHECK (json_valid(rate_limit)),
   created_at INTEGER NOT NULL,
   last_used_at INTEGER,
   until INTEGER,
