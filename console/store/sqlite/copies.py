@@ -21,7 +21,7 @@ MIGRATED_MOST_BYTES = 4 * 2**30
 """A store of an older schema that is larger is not copied to be migrated."""
 
 _SPARE_BYTES = 64 * 2**20
-_TABLES = ("events", "deliveries", "attempts", "endpoints", "operations", "rates", "gauges")
+_TABLES = ("events", "deliveries", "attempts", "endpoints", "operations", "rates", "gauges", "inbox")
 _ENDS = (
     "SELECT * FROM (SELECT * FROM {0} LIMIT 1) UNION ALL SELECT * FROM (SELECT * FROM {0} ORDER BY {1} DESC LIMIT 1)"
 )
