@@ -92,6 +92,13 @@ class Attempt:
     def succeeded(self) -> bool:
         return self.ended_at_ms is not None and self.cause is None
 
+    @property
+    def dry_run(self) -> bool:
+        """It succeeded in that nothing was to be sent."""
+        return self.succeeded and self.status is None
+
+
+DRY_RUN_WORDS = "dry run: nothing was sent"
 
 REQUEST_BODY_CAP_BYTES = 64 * 1024
 """What is kept of a body that a transform has made."""
@@ -115,10 +122,18 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """Taken by the receiver. `disable_endpoint`: which said with it that it wants no more."""
+    """Taken by the receiver. `disable_endpoint`: which said with it that it wants no more.
 
-    status: int
+    With no status it was a dry run: the endpoint is to be sent nothing, and what would have been sent is in the
+    exchange. That says nothing of the receiver.
+    """
+
+    status: int | None
     disable_endpoint: bool = False
+
+    @property
+    def dry(self) -> bool:
+        return self.status is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,7 +112,20 @@ class EndpointSpec:
             check_pattern(pattern)
         check_secrets(self.secrets)
         check_policy(self.policy)
+        _check_reshaping(self.filter, self.transform)
         return self
+
+
+def _check_reshaping(wanted: str | None, transform: Transform | None) -> None:
+    """The template engine is loaded for those that have something for it."""
+    if wanted is None and transform is None:
+        return
+    from console.domain.templating import check_filter, check_transform
+
+    if wanted is not None:
+        check_filter(wanted)
+    if transform is not None:
+        check_transform(transform)
 
 
 def check_name(text: str) -> str:

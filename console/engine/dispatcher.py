@@ -10,7 +10,7 @@ from console import __version__
 from console.domain.clock import Clock
 from console.domain.delivery import Delivered, Exchange, Failed, Retry, Verdict, cause_of, judge
 from console.domain.endpoint import Endpoint
-from console.domain.errors import SealedError
+from console.domain.errors import SealedError, TransformError
 from console.domain.handshake import Permission, asking_headers, origin_headers, permission_of, wants_permission
 from console.domain.outcome import (
     DEFAULT_PROFILE,
@@ -28,12 +28,15 @@ from console.domain.redaction import redact
 from console.domain.sealing import NO_KEYS, Keyring
 from console.domain.secret_parts import opened_endpoint
 from console.domain.signing import sign
+from console.domain.transform import Rendered
 from console.domain.work import Claimed, Completed
+from console.engine.reshaping import WHY_FAILED, kept_with_rendered, note_made, reshape, with_rendered
 from console.engine.transport.seam import Transport
 
 USER_AGENT = f"webhook-console/{__version__}"
 _NEVER_MS = 1 << 62
 _CONTENT_TYPE = ("content-type", "application/json")
+_STOPPED = "it is sent when an engine runs again, and no try was used up"
 _WAITS_THERE = "it waits for the receiver's permission, and no try was used up"
 
 
@@ -74,38 +77,43 @@ class Dispatcher:
                 )
             except SealedError as error:
                 return self._not_sent(claimed, endpoint, started_ms, str(error))
+        url, body, sent, kept, method = claimed.url or endpoint.url, claimed.payload, fixed.sent, fixed.kept, "POST"
+        made: Rendered | None = None
+        if endpoint.transform is not None or endpoint.filter is not None:
+            try:
+                made = await reshape(claimed, endpoint, url)
+            except TransformError as error:
+                return self._not_reshaped(claimed, started_ms, started_s, str(error))
+            except asyncio.CancelledError:
+                return self._stopped_before(claimed, started_ms)
+            except Exception as error:  # as in _send
+                why = f"this program failed on it: {type(error).__name__}: {error}"
+                return self._not_sent(claimed, endpoint, started_ms, why)
+            url, body, method = made.url, made.body, made.method
+            sent, kept = with_rendered(sent, made), kept_with_rendered(kept, made)
         timestamp_s = started_ms // 1000
         own = (
             ("webhook-id", claimed.event_id),
             ("webhook-timestamp", str(timestamp_s)),
-            ("webhook-signature", sign(fixed.secrets, claimed.event_id, timestamp_s, claimed.payload)),
+            ("webhook-signature", sign(fixed.secrets, claimed.event_id, timestamp_s, body)),
             ("webhook-event-type", claimed.event_type),
         )
-        url = claimed.url or endpoint.url
+        if endpoint.dry_run:
+            return self._dry_run(claimed, started_ms, _unanswered(url, kept + own), made)
         request = Request(
             url=url,
-            headers=fixed.sent + own,
-            body=claimed.payload,
+            headers=sent + own,
+            body=body,
             connect_timeout_s=endpoint.policy.connect_within_s,
             total_timeout_s=endpoint.policy.timeout_s,
+            method=method,
             profile=fixed.profile,
         )
-        try:
-            outcome = await self._transport.send(request)
-        except asyncio.CancelledError:
-            # The engine's grace is over. What is not recorded would be sent again without a trace of this one.
-            outcome = Failure(
-                cause=Cause.UNKNOWN_OUTCOME,
-                detail=PLAIN_WORDS[Cause.UNKNOWN_OUTCOME],
-                total_ms=(self._clock.monotonic_s() - started_s) * 1000,
-            )
-        except Exception as error:  # the root of a delivery: a fault of ours costs this try, never the engine
-            outcome = Failure(
-                cause=Cause.PROTOCOL,
-                detail=f"this program failed on it: {type(error).__name__}: {error}",
-                total_ms=(self._clock.monotonic_s() - started_s) * 1000,
-            )
+        outcome = await self._send(request, started_s)
         ended_ms = max(self._clock.now_ms(), started_ms)
+        exchange = _exchange(url, kept + own, outcome)
+        if made is not None:
+            note_made(exchange, made, claimed.payload)
         return Completed(
             claimed=claimed,
             verdict=self._verdict(outcome, claimed, endpoint, ended_ms),
@@ -113,9 +121,27 @@ class Dispatcher:
             ended_at_ms=ended_ms,
             total_ms=outcome.total_ms,
             first_byte_ms=outcome.first_byte_ms if isinstance(outcome, Response) else None,
-            exchange=_exchange(url, fixed.kept + own, outcome),
+            exchange=exchange,
             parts=outcome.parts,
         )
+
+    async def _send(self, request: Request, started_s: float) -> Outcome:
+        """What came of it, whatever happens."""
+        try:
+            return await self._transport.send(request)
+        except asyncio.CancelledError:
+            # The engine's grace is over. What is not recorded would be sent again without a trace of this one.
+            return Failure(
+                cause=Cause.UNKNOWN_OUTCOME,
+                detail=PLAIN_WORDS[Cause.UNKNOWN_OUTCOME],
+                total_ms=(self._clock.monotonic_s() - started_s) * 1000,
+            )
+        except Exception as error:  # the root of a delivery: a fault of ours costs this try, never the engine
+            return Failure(
+                cause=Cause.PROTOCOL,
+                detail=f"this program failed on it: {type(error).__name__}: {error}",
+                total_ms=(self._clock.monotonic_s() - started_s) * 1000,
+            )
 
     async def ask(self, endpoint: Endpoint) -> Permission:
         """Ask a receiver whether it may be sent to: an OPTIONS request that is made as those that deliver are."""
@@ -147,6 +173,27 @@ class Dispatcher:
         """One that was claimed just before its endpoint was sealed with a key that is not here."""
         outcome = Failure(cause=Cause.PROTOCOL, detail=f"not sent: {why}", total_ms=0.0)
         return _unsent(claimed, self._verdict(outcome, claimed, endpoint, now_ms), now_ms)
+
+    def _not_reshaped(self, claimed: Claimed, started_ms: int, started_s: float, why: str) -> Completed:
+        """Its transform, or its filter, fails on this payload, and would each time. Nothing was sent."""
+        verdict = Failed(cause=Cause.TRANSFORM_ERROR, status=None, detail=why, why=WHY_FAILED)
+        completed = _unsent(claimed, verdict, max(self._clock.now_ms(), started_ms))
+        completed.started_at_ms, completed.total_ms = started_ms, (self._clock.monotonic_s() - started_s) * 1000
+        return completed
+
+    def _stopped_before(self, claimed: Claimed, now_ms: int) -> Completed:
+        """The engine's grace is over, and the request was not made yet."""
+        why = "not sent: the engine stopped before it was"
+        back = Retry(cause=Cause.UNKNOWN_OUTCOME, status=None, detail=why, at_ms=now_ms, why=_STOPPED, uncharged=True)
+        return _unsent(claimed, back, now_ms)
+
+    def _dry_run(self, claimed: Claimed, started_ms: int, exchange: Exchange, made: Rendered | None) -> Completed:
+        """What would be sent is kept, and nothing is."""
+        completed = _unsent(claimed, Delivered(status=None), max(self._clock.now_ms(), started_ms))
+        completed.started_at_ms, completed.exchange = started_ms, exchange
+        if made is not None:
+            note_made(exchange, made, claimed.payload)
+        return completed
 
     def _not_permitted(self, claimed: Claimed, now_ms: int) -> Completed:
         """One that was claimed just before its endpoint got a URL that has not permitted anything: it waits there."""
@@ -256,13 +303,17 @@ def _exchange(url: str, request_headers: Headers, outcome: Outcome) -> Exchange:
             response_truncated=outcome.body_truncated,
             remote_address=outcome.remote_address,
         )
+    return _unanswered(url, request_headers, outcome.remote_address)
+
+
+def _unanswered(url: str, request_headers: Headers, remote_address: str | None = None) -> Exchange:
     return Exchange(
         url=url,
         request_headers=request_headers,
         response_headers=(),
         response_body=b"",
         response_truncated=False,
-        remote_address=outcome.remote_address,
+        remote_address=remote_address,
     )
 
 

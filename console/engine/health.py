@@ -54,8 +54,8 @@ class Health:
             seq = claimed.endpoint_seq
             if claimed.probe:
                 self._probed(c)
-            elif claimed.url is not None:
-                pass  # it went elsewhere, and says nothing of the endpoint
+            elif claimed.url is not None or (isinstance(c.verdict, Delivered) and c.verdict.dry):
+                pass  # it went elsewhere, or nowhere, and says nothing of the endpoint
             elif isinstance(c.verdict, Delivered):
                 successes[seq] = successes.get(seq, 0) + 1
             else:
@@ -108,8 +108,9 @@ class Health:
         cause = None if isinstance(verdict, Delivered) else verdict.cause
         # What went elsewhere did not find out: the next probe does.
         if c.claimed.url is None and sign_of(cause, verdict.status) is Sign.WELL:
-            said = f"HTTP {verdict.status}"
-            self._changes.append(ProbeSucceeded(endpoint_seq=seq, reason=f"a probe was answered: {said}"))
+            dry = isinstance(verdict, Delivered) and verdict.dry
+            said = "nothing is sent to it (dry run)" if dry else f"a probe was answered: HTTP {verdict.status}"
+            self._changes.append(ProbeSucceeded(endpoint_seq=seq, reason=said))
             return
         self._failed.add(seq)
         wait_s = probe_wait_s(endpoint.policy.breaker, endpoint.trips + 1)

@@ -8,7 +8,7 @@ from typing import assert_never
 
 import msgspec
 
-from console.domain.delivery import Delivered, Failed, Retry
+from console.domain.delivery import DRY_RUN_WORDS, Delivered, Failed, Retry
 from console.domain.endpoint import Endpoint
 from console.domain.errors import FencedError
 from console.domain.fingerprint import fingerprint
@@ -302,11 +302,12 @@ class EngineQueries(HealthQueries):
         for c in completed:
             verdict, endpoint = c.verdict, c.claimed.endpoint_seq
             cause, detail = (None, "") if isinstance(verdict, Delivered) else (verdict.cause, verdict.detail)
+            dry = _is_dry(verdict)
             moves[endpoint]["sending"] -= 1
             moves[endpoint][_state_after(verdict)] += 1
             counts.add(
-                endpoint=endpoint, ended_at_ms=c.ended_at_ms, total_ms=c.total_ms, cause=cause, detail=detail,
-                elsewhere=c.claimed.url is not None,
+                endpoint=endpoint, ended_at_ms=c.ended_at_ms, total_ms=None if dry else c.total_ms, cause=cause,
+                detail=detail, elsewhere=c.claimed.url is not None or dry,
             )  # fmt: skip
         counting.move(self._connection, moves)
         counts.write(self._connection)
@@ -376,6 +377,10 @@ def _state_after(verdict: Delivered | Retry | Failed) -> str:
             assert_never(never)
 
 
+def _is_dry(verdict: Delivered | Retry | Failed) -> bool:
+    return isinstance(verdict, Delivered) and verdict.dry
+
+
 def _delivery_row(c: Completed, epoch: int, groups: Mapping[AttemptId, int]) -> tuple[object, ...]:
     v, claimed = c.verdict, c.claimed
     due = v.at_ms if isinstance(v, Retry) else None
@@ -386,6 +391,8 @@ def _delivery_row(c: Completed, epoch: int, groups: Mapping[AttemptId, int]) -> 
 
 def _attempt_row(c: Completed) -> tuple[object, ...]:
     v = c.verdict
+    if _is_dry(v):
+        return c.started_at_ms, c.ended_at_ms, None, None, DRY_RUN_WORDS, None, None, c.claimed.attempt_id
     cause, detail = (None, None) if isinstance(v, Delivered) else (v.cause, f"{v.detail}; {v.why}")
     return c.started_at_ms, c.ended_at_ms, v.status, cause, detail, c.total_ms, c.first_byte_ms, c.claimed.attempt_id
 
