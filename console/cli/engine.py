@@ -37,6 +37,7 @@ _STATUS_FIELDS = (
         "serve",
         "serve --allow-address 10.0.0.0/8 --drain 30s",
         "serve --listen 127.0.0.1:8400",
+        "serve --config webhooks.toml --spool /var/spool/webhooks",
         "serve --store /var/lib/hooks/store.db",
     ),
 )
@@ -85,6 +86,20 @@ _STATUS_FIELDS = (
     help="Certificate authorities to trust beside this machine's own.",
 )
 @click.option("--no-search-index", is_flag=True, help="Keep no words beside the store: texts are found more slowly.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Apply this file now, and whenever it changes; see 'apply'.",
+)
+@click.option(
+    "--spool",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Accept .json and .ndjson files that are dropped in this folder.",
+)
+@click.option("--spool-poll", is_flag=True, help="Look for files instead of being told: for network file systems.")
 @click.option("--stop-on-eof", is_flag=True, help="End when standard input closes, that is with the parent process.")
 @intake_options
 @key_file_option
@@ -99,6 +114,9 @@ def serve(
     log_format: Literal["json", "console"] | None,
     ca_file: Path | None,
     no_search_index: bool,
+    config_file: Path | None,
+    spool: Path | None,
+    spool_poll: bool,
     stop_on_eof: bool,
     intake: "IntakeSettings | None",
 ) -> int:
@@ -108,6 +126,8 @@ def serve(
     """
     if invocation.json:
         raise click.UsageError("serve prints no result: --log-format json is what its log on stderr takes")
+    if spool_poll and spool is None:
+        raise click.UsageError("--spool-poll belongs to --spool")
     from console.engine.run import run_engine
 
     settings = EngineSettings(
@@ -122,16 +142,36 @@ def serve(
         stop_on_eof=stop_on_eof,
         keys=invocation.keys,
     )
-    return run_engine(settings, log_format=log_format, services=_services(intake, invocation))
+    return run_engine(
+        settings, log_format=log_format, services=_services(invocation, intake, config_file, spool, spool_poll)
+    )
 
 
-def _services(intake: "IntakeSettings | None", invocation: Invocation) -> "list[Service]":
-    """What runs beside the engine. The HTTP API costs a second to load, which who does not want it need not pay."""
-    if intake is None:
-        return []
-    from console.intake.server import intake as http_api
+def _services(
+    invocation: Invocation,
+    intake: "IntakeSettings | None",
+    config_file: Path | None,
+    spool_folder: Path | None,
+    spool_poll: bool,
+) -> "list[Service]":
+    """What runs beside the engine: what a file says before anything comes in, and goes out last. The HTTP API costs a
+    second to load, which who does not want it need not pay."""
+    services: list[Service] = []
+    if config_file is not None:
+        from console.intake.configuring import ConfiguringSettings, configuring
 
-    return [http_api(replace(intake, keys=invocation.keys))]
+        file = config_file.expanduser().absolute()
+        services.append(configuring(ConfiguringSettings(file=file, environ=invocation.environ, keys=invocation.keys)))
+    if spool_folder is not None:
+        from console.intake.spool import SpoolSettings, spool
+
+        folder = spool_folder.expanduser().absolute()
+        services.append(spool(SpoolSettings(folder=folder, poll=spool_poll)))
+    if intake is not None:
+        from console.intake.server import intake as http_api
+
+        services.append(http_api(replace(intake, keys=invocation.keys)))
+    return services
 
 
 @click.command(cls=ConsoleCommand, json_fields=_STATUS_FIELDS, examples=("status", "status --json"))
