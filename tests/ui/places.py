@@ -1,9 +1,11 @@
 """Every place of the console, on a store in which everything has happened: what the tests of all keys and of all
 pictures walk through."""
 
+import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,7 @@ from tests.factories import start_engine as start
 from tests.ui.conftest import until
 
 MINUTE_MS = 60_000
+NOW_MS = 1_700_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,15 +188,21 @@ PLACES: dict[str, Place] = {
 }
 
 
-def prepare(store: Store, place: Place, now_ms: int) -> None:
-    """The store as it is at a place, but for one that cannot be read: see `spoil`."""
-    if not place.empty:
-        furnish(store, now_ms)
+def put_store(path: Path, place: Place) -> None:
+    """The store as it is at a place, at `NOW_MS`."""
+    path.write_bytes(b"this is no database " * 1000 if place.broken else _prepared(place.empty))
 
 
-def spoil(path: Path) -> None:
-    """Nothing can read this store any more."""
-    path.write_bytes(b"this is no database " * 1000)
+@cache
+def _prepared(empty: bool) -> bytes:
+    """A store as every place of the kind finds it: it is filled once."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "store.db"
+        with closing(open_store(path)) as store:
+            if not empty:
+                furnish(store, NOW_MS)
+        assert [file.name for file in Path(folder).iterdir()] == [path.name]
+        return path.read_bytes()
 
 
 def furnish(store: Store, now_ms: int) -> None:

@@ -9,27 +9,24 @@ import os
 import sys
 import tempfile
 import time
-from contextlib import closing
-from functools import cache
 from pathlib import Path
 
 from textual.pilot import Pilot
+from textual.strip import Strip
 from textual.widgets import Input, TextArea
 
 from console.domain.clock import ManualClock
-from console.store import open_store
 from console.ui.app import ConsoleApp
 from console.ui.screens.endpoint_form import EndpointForm
 from console.ui.screens.live_screen import LiveScreen
 from console.ui.session import Session
 from console.ui.themes import available_themes, builtin_themes_dir
-from tests.ui.places import PLACES, Place, go, prepare, spoil
+from tests.ui.places import NOW_MS, PLACES, go, put_store
 
 FOLDER = Path(__file__).parent / "pictures"
 SIZES = ((80, 24), (120, 40), (200, 60))
 THEMES = ("dark", "light", "high-contrast", "ansi")
-NOW_MS = 1_700_000_000_000
-STILL = 5
+STILL = 3
 """So many looks in a row must be alike."""
 READING = ("heat",)
 """Workers that read what is shown a moment later."""
@@ -46,41 +43,27 @@ async def take_pictures(name: str, folder: Path) -> dict[tuple[int, int], str]:
     """
     _settle_environment(folder)
     clock, place, path = ManualClock(NOW_MS), PLACES[name], Path("store.db")
-    _put(path, place)
+    put_store(path, place)
     session = Session(path, read_only=place.read_only, clock=clock, actor="ada@test")
-    taken = {}
+    taken: dict[tuple[int, int], list[str]] = {}
     try:
         app = ConsoleApp(session, theme="dark", notice=None, started_engine=False)
         for known in available_themes([builtin_themes_dir()])[0].values():
             app.register_theme(known)
         async with app.run_test(size=SIZES[0]) as pilot:
             await go(pilot, app, name)
-            for size in SIZES:
-                if size != SIZES[0]:
-                    await pilot.resize_terminal(*size)
-                text = await _still(pilot, app)
-                looks = [f"{theme}: {await _dressed(pilot, app, theme)}" for theme in THEMES]
-                taken[size] = "\n".join([*text, "-" * size[0], *looks]) + "\n"
+            for theme in THEMES:  # one after the other: a theme is parsed anew each time that it is put on
+                await _put_on(pilot, app, theme)
+                for size in SIZES:
+                    if app.size != size:
+                        await pilot.resize_terminal(*size)
+                    if size not in taken:
+                        await _told(pilot, app)
+                    seen = await _still(pilot, app)
+                    taken.setdefault(size, [*_lines(seen), "-" * size[0]]).append(f"{theme}: {_digest(seen)}")
     finally:
         session.close()
-    return taken
-
-
-def _put(path: Path, place: Place) -> None:
-    path.write_bytes(_prepared(place.empty))
-    if place.broken:
-        spoil(path)
-
-
-@cache
-def _prepared(empty: bool) -> bytes:
-    """A store as every place of the kind finds it."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "store.db"
-        with closing(open_store(path)) as store:
-            prepare(store, Place(kind=object, empty=empty), NOW_MS)
-        assert [file.name for file in Path(folder).iterdir()] == [path.name]
-        return path.read_bytes()
+    return {size: "\n".join(lines) + "\n" for size, lines in taken.items()}
 
 
 def _settle_environment(folder: Path) -> None:
@@ -93,13 +76,15 @@ def _settle_environment(folder: Path) -> None:
     time.tzset()
 
 
-async def _still(pilot: Pilot[int], app: ConsoleApp) -> list[str]:
-    """The lines of the screen, once they no longer change."""
-    app.clear_notifications()
-    for box in app.screen.query(Input):
-        box.cursor_blink = False
-    for area in app.screen.query(TextArea):
-        area.cursor_blink = False
+async def _put_on(pilot: Pilot[int], app: ConsoleApp, theme: str) -> None:
+    """The theme, once the screen is laid out in it."""
+    app.theme = f"console-{theme}"
+    await pilot.pause()
+
+
+async def _told(pilot: Pilot[int], app: ConsoleApp) -> None:
+    """What ticks has ticked, and what it reads for that is read."""
+    _calm(app)
     for screen in app.screen_stack:
         if isinstance(screen, LiveScreen) and not isinstance(screen, EndpointForm):
             screen.tick()
@@ -108,34 +93,37 @@ async def _still(pilot: Pilot[int], app: ConsoleApp) -> list[str]:
             if reading:  # none would mean all, and some never end
                 await app.workers.wait_for_complete(reading)
             screen.tick()  # with what was read
-    seen: list[str] = []
+
+
+async def _still(pilot: Pilot[int], app: ConsoleApp) -> list[Strip]:
+    """The lines of the screen, once they no longer change."""
+    seen: list[Strip] = []
     alike = 0
     while alike < STILL:
         await pilot.pause(0.02)
-        lines = [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
-        alike = alike + 1 if lines == seen else 0
-        seen = lines
+        strips = app.screen._compositor.render_strips()
+        alike = alike + 1 if strips == seen else 0
+        seen = strips
     return seen
 
 
-async def _dressed(pilot: Pilot[int], app: ConsoleApp, theme: str) -> str:
-    """How it looks in a theme, once that no longer changes. No two themes look alike."""
-    before = seen = _look(app)
-    other = app.theme != f"console-{theme}"
-    app.theme = f"console-{theme}"
-    alike = 0
-    while alike < STILL or (other and seen == before):
-        await pilot.pause(0.01)
-        look = _look(app)
-        alike = alike + 1 if look == seen else 0
-        seen = look
-    return seen
+def _calm(app: ConsoleApp) -> None:
+    """Nothing blinks or goes away by itself."""
+    app.clear_notifications()
+    for box in app.screen.query(Input):
+        box.cursor_blink = False
+    for area in app.screen.query(TextArea):
+        area.cursor_blink = False
 
 
-def _look(app: ConsoleApp) -> str:
-    """A digest of every style on the screen."""
+def _lines(strips: list[Strip]) -> list[str]:
+    return [strip.text.rstrip() for strip in strips]
+
+
+def _digest(strips: list[Strip]) -> str:
+    """What tells apart every style on the screen."""
     digest = hashlib.sha256()
-    for strip in app.screen._compositor.render_strips():
+    for strip in strips:
         for segment in strip.simplify():
             digest.update(f"{segment.text}\0{segment.style}\0".encode())
     return digest.hexdigest()[:16]

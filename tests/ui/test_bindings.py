@@ -1,19 +1,17 @@
 """Every key of every screen: no two mean different things in one place, and none that is shown is dead."""
 
-from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from textual.command import CommandPalette
 from textual.dom import DOMNode
 
-from console.store import Store
+from console.domain.clock import ManualClock
 from console.ui.app import ConsoleApp
 from console.ui.keys import keys_here
-from tests.ui.conftest import MovableClock
-from tests.ui.places import PLACES, go, prepare, spoil
-
-Make = Callable[..., ConsoleApp]
+from console.ui.session import Session
+from tests.ui.places import NOW_MS, PLACES, go, put_store
 
 SHADOWED = {
     ("q", "back_or_quit"),  # goes back wherever there is something to go back from
@@ -32,19 +30,18 @@ def resolves(app: ConsoleApp, action: str, node: DOMNode) -> bool:
 
 @pytest.mark.parametrize("name", PLACES)
 async def test_no_key_is_dead_and_none_means_two_things(
-    store: Store, store_path: Path, clock: MovableClock, make_console: Make, name: str
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place = PLACES[name]
-    prepare(store, place, clock.now_ms())
-    if place.broken:
-        store.close()
-        spoil(store_path)
-    app = make_console(read_only=place.read_only)
-    async with app.run_test(size=(120, 40)) as pilot:
-        await go(pilot, app, name)
-        assert keys_here(app.screen) or place.kind is CommandPalette
-        dead(app)
-        assert meant_twice(app) <= SHADOWED
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    place, path = PLACES[name], tmp_path / "store.db"
+    put_store(path, place)
+    with closing(Session(path, read_only=place.read_only, clock=ManualClock(NOW_MS), actor="ada@test")) as session:
+        app = ConsoleApp(session, theme=None, notice=None, started_engine=False)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await go(pilot, app, name)
+            assert keys_here(app.screen) or place.kind is CommandPalette
+            dead(app)
+            assert meant_twice(app) <= SHADOWED
 
 
 def dead(app: ConsoleApp) -> None:

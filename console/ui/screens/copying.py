@@ -10,7 +10,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static, TextArea
 
 from console.domain.endpoint import Endpoint, EndpointState, check_url
@@ -19,6 +18,7 @@ from console.domain.event import Event
 from console.operations.payload import check_payload
 from console.operations.resending import check_elsewhere
 from console.ui.format import inline, one_line, sanitise, size
+from console.ui.widgets.dialog import Dialog
 from console.ui.widgets.json_edit import JsonEdit, escaped
 from console.ui.widgets.safe_input import SafeInput
 
@@ -35,7 +35,7 @@ class CopyWanted:
     payload: bytes | None
 
 
-class CopyScreen(ModalScreen[CopyWanted | None]):
+class CopyScreen(Dialog[CopyWanted | None]):
     """A form: who gets it, where it goes, and what it carries. What is wrong is said as it is typed."""
 
     DEFAULT_CSS = (

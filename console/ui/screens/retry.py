@@ -12,7 +12,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from console.domain.errors import ConsoleError, InvalidInputError
@@ -27,6 +26,7 @@ from console.ui.format import inline, one_line, sanitise
 from console.ui.retrying import Canary, RetryPreview
 from console.ui.session import Session
 from console.ui.steering import session_of
+from console.ui.widgets.dialog import Dialog
 from console.ui.widgets.safe_input import SafeInput
 
 LOOK_EVERY_S = 0.2
@@ -57,7 +57,7 @@ class RetryAnswer:
     sent_first: DeliveryId | None = None
 
 
-class RetryScreen(ModalScreen[RetryAnswer]):
+class RetryScreen(Dialog[RetryAnswer]):
     """Asks, with a preview, how to retry. Esc is no; the one that was sent first stays sent.
 
     Args:
@@ -234,7 +234,7 @@ class RetryScreen(ModalScreen[RetryAnswer]):
         self.query_one("#all" if canary.delivered else "#no", Button).focus()
 
 
-class ProgressScreen(ModalScreen[None]):
+class ProgressScreen(Dialog[None]):
     """How far a bulk operation is, whoever carries it on; and, of a retry, what came of it.
 
     `x` ends it where it is. Esc leaves it: the engine goes on, and without one the next engine does.

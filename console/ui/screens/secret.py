@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from console.domain.endpoint import Endpoint
@@ -17,12 +16,13 @@ from console.domain.errors import ConsoleError, InvalidInputError
 from console.ui.clipboard import file_name, save, save_folder, send_from
 from console.ui.endpoint_acts import DEFAULT_OVERLAP, Rotation, parse_overlap
 from console.ui.format import inline, one_line, sanitise
+from console.ui.widgets.dialog import Dialog
 from console.ui.widgets.safe_input import SafeInput
 
 _CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
 
 
-class SecretScreen(ModalScreen[None]):
+class SecretScreen(Dialog[None]):
     """A secret that is shown this once. Esc asks again while it was neither copied nor saved.
 
     Args:
@@ -83,7 +83,7 @@ class SecretScreen(ModalScreen[None]):
         self._say("‼ it was neither copied nor saved: Esc again closes, and it is not shown again", wrong=True)
 
 
-class RotateScreen(ModalScreen["Rotation | None"]):
+class RotateScreen(Dialog["Rotation | None"]):
     """Asks how to change an endpoint's signing secret. Enter goes on; Esc leaves everything as it is."""
 
     DEFAULT_CSS = _CSS

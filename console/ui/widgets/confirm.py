@@ -9,11 +9,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from console.domain.errors import InvalidInputError
 from console.ui.format import inline, one_line, sanitise
+from console.ui.widgets.dialog import Dialog
 from console.ui.widgets.safe_input import SafeInput
 
 DANGER_SIGN = "‼ "
@@ -22,7 +22,7 @@ DANGER_SIGN = "‼ "
 _CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
 
 
-class ConfirmScreen(ModalScreen[bool]):
+class ConfirmScreen(Dialog[bool]):
     """Yes or no, with a preview of what yes will do. No comes first and has the focus; Esc is no."""
 
     DEFAULT_CSS = _CSS
@@ -78,7 +78,7 @@ class ConfirmScreen(ModalScreen[bool]):
 _PROMPT_HINT = "Enter accepts   Esc cancels"
 
 
-class PromptScreen(ModalScreen[str | None]):
+class PromptScreen(Dialog[str | None]):
     """One line of text, of at most `max_length` characters (0: any). Enter accepts it, trimmed; Esc gives None.
 
     Args:
@@ -161,7 +161,7 @@ class Field:
 _FIELDS_HINT = "Enter accepts   Tab next line   Esc cancels"
 
 
-class FieldsScreen(ModalScreen[tuple[str, ...] | None]):
+class FieldsScreen(Dialog[tuple[str, ...] | None]):
     """Some lines of text. Enter accepts them all, trimmed, from any of them; Esc gives None.
 
     Args:
