@@ -15,9 +15,14 @@ from console.domain.source import Source
 from console.domain.transform import Transform
 
 
+def _as_json(value: object) -> Any:
+    """As it comes back from the audit log, so that both compare: JSON has lists alone, and no tuples."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
 def policy_values(policy: DeliveryPolicy) -> Values:
     """The parts of a policy that hold no secret."""
-    built: Values = msgspec.to_builtins(policy)
+    built: Values = _as_json(policy)
     return {name: built[name] for name in POLICY_FIELDS if name not in SECRET_PARTS}
 
 
@@ -35,7 +40,7 @@ def endpoint_values(of: Endpoint | EndpointSpec) -> Values:
         "url": of.url,
         "types": list(of.types),
         "filter": of.filter,
-        "transform": msgspec.to_builtins(of.transform),
+        "transform": _as_json(of.transform),
         "dry_run": of.dry_run,
         **policy_values(of.policy),
     }
@@ -75,13 +80,13 @@ def differing(before: Values, after: Values) -> tuple[Values, Values]:
 
 def alert_values(spec: AlertSpec) -> Values:
     """What an operator said of a rule."""
-    values: Values = msgspec.to_builtins(spec)
+    values: Values = _as_json(spec)
     return values
 
 
 def source_values(source: Source) -> Values:
     """What an operator said of a source, without its secrets."""
-    options: Values = msgspec.to_builtins(source.options)
+    options: Values = _as_json(source.options)
     return {"name": source.name, "kind": str(source.kind), "until_ms": source.until_ms, **options}
 
 

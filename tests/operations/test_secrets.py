@@ -1,5 +1,6 @@
 """Rotating, revealing, sealing and unsealing: what is kept, what is in the audit log, and what is on the disk."""
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -23,7 +24,7 @@ from console.operations.secrets import (
     unseal_secrets,
 )
 from console.store import Store, open_store
-from tests.factories import NOW_MS, SECRET, make_spec
+from tests.factories import NOW_MS, SECRET, add_source, make_spec
 
 WHO = "ada@box"
 OLD, NEW = Keyring([b"1" * 32]), Keyring([b"2" * 32])
@@ -212,3 +213,21 @@ def test_what_cannot_be_opened_or_recorded_is_not_revealed(store: Store) -> None
             reveal_secret(reader, crm.id, actor=WHO, reason=None, now_ms=NOW_MS, keys=OLD)
     finally:
         reader.close()
+
+
+def test_the_secrets_of_sources_leave_the_disk_too(store: Store) -> None:
+    source = add_source(store, secrets=(Secret(text="canary-source"),))
+    store.empty_log()
+    assert b"canary-source" in on_disk(store), "else the searches below prove nothing"
+    assert seal_secrets(store, actor=WHO, now_ms=NOW_MS, keys=OLD) == 1
+    store.empty_log()
+    assert b"canary" not in on_disk(store)
+    assert unseal_secrets(store, actor=WHO, now_ms=NOW_MS, keys=OLD) == 1
+    spec = replace(source.spec, secrets=(Secret(text="canary-other"),))
+    store.edit_source(source.id, spec, NOW_MS)
+    store.empty_log()
+    assert b"canary-source" not in on_disk(store)
+    assert b"canary-other" in on_disk(store)
+    store.remove_source(source.id, NOW_MS)
+    store.empty_log()
+    assert b"canary" not in on_disk(store)

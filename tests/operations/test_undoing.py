@@ -1,6 +1,7 @@
 """What was done is taken back for as long as nobody else changed it; and why not, when it cannot be."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -16,8 +17,12 @@ from console.domain.ids import OperationId
 from console.domain.operation import OperationKind
 from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy
+from console.domain.sealing import NO_KEYS
+from console.domain.signing import Secret, make_secret
+from console.domain.transform import Transform
 from console.operations import deliveries, endpoints
 from console.operations.alerts import add_rule, edit_rule, mute_rule, remove_rule
+from console.operations.secrets import rotate_secret
 from console.operations.undoing import last_undoable, plan_undo, undo
 from console.store import Store
 from tests.factories import NOW_MS, attempt_all, delivered, failed, make_event, make_spec, start_engine
@@ -81,6 +86,47 @@ def test_an_edit_is_taken_back_but_for_secrets(store: Store) -> None:
     (after,) = store.endpoints()
     assert (after.name, after.types, after.policy.timeout_s) == ("crm", ("*",), 5.0)
     assert after.policy.authorization == "Bearer not-for-the-log"
+
+
+def test_filter_transform_and_dry_run_are_taken_back(store: Store) -> None:
+    transform = Transform(body="{{ payload.a }}", headers=(("X-A", "1"), ("X-B", "2")), path="/x")
+    first = add(store, filter="payload.a > 1", transform=transform, dry_run=True)
+    bare = replace(first.spec, filter=None, transform=None, dry_run=False)
+    endpoints.edit_endpoint(store, first.id, bare, actor=WHO, now_ms=NOW_MS, changed="filter, transform, dry-run")
+    emptied = newest(store)
+    change = store.operation(emptied).change
+    assert change is not None
+    assert set(change.before or {}) == {"filter", "transform", "dry_run"}
+    take_back(store)
+    assert store.endpoints()[0].spec == first.spec
+    others = replace(transform, headers=(("X-A", "1"),))
+    endpoints.edit_endpoint(
+        store, first.id, replace(first.spec, transform=others), actor=WHO, now_ms=NOW_MS, changed="transform"
+    )
+    take_back(store)
+    assert store.endpoints()[0].spec == first.spec, "one transform for another"
+    with pytest.raises(InvalidInputError, match="filter, transform, dry_run of crm was changed since"):
+        take_back(store, emptied)
+
+
+def test_rotating_a_secret_leaves_how_events_are_reshaped(store: Store) -> None:
+    first = add(store, filter="payload.a > 1", transform=Transform(body="{{ payload.a }}"), dry_run=True)
+    rotated = rotate_secret(
+        store, first.id, Secret(text=make_secret(bytes(32))), overlap_ms=0, actor=WHO, now_ms=NOW_MS, keys=NO_KEYS
+    )
+    assert replace(rotated.spec, secrets=first.secrets) == first.spec
+
+
+def test_lists_of_a_policy_are_taken_back(store: Store) -> None:
+    first = add(store)
+    spec = make_spec(policy={"schedule_s": (0.0, 5.5), "permanent_statuses": (400, 404)})
+    endpoints.edit_endpoint(store, first.id, spec, actor=WHO, now_ms=NOW_MS, changed="schedule, permanent-statuses")
+    take_back(store)
+    assert store.endpoints()[0].policy == first.policy
+    policy = DeliveryPolicy(schedule_s=(0.0, 7.0))
+    endpoints.edit_defaults(store, policy, actor=WHO, now_ms=NOW_MS, changed="schedule")
+    take_back(store)
+    assert store.policy_defaults() == DeliveryPolicy()
 
 
 def test_an_added_endpoint_goes_while_nothing_was_sent_to_it(store: Store) -> None:

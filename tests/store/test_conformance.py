@@ -23,6 +23,9 @@ from tests.store.conformance import (
 class TestIntake(intake.IntakeConformance): ...
 
 
+class TestSieve(intake.SieveConformance): ...
+
+
 class TestEndpoints(endpoints.EndpointsConformance): ...
 
 

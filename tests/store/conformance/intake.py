@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from console.domain.event import PAYLOAD_CAP_BYTES, Accepted
 from console.domain.event_schema import Flaw
 from console.domain.filters import DeliveryFilter, EventFilter
 from console.domain.ids import EndpointId, EventId
+from console.domain.policy import Ordering
 from console.store.protocol import Store
 from tests.factories import NOW_MS, add_endpoint, make_event, make_spec
 from tests.store.backends import Backend
@@ -197,3 +199,54 @@ class IntakeConformance:
             with pytest.raises(InvalidInputError):
                 store.accept_for(make_event(), endpoint, NOW_MS)
         assert backend.contents() == before
+
+
+class SieveConformance:
+    """Filters of endpoints."""
+
+    def test_only_what_a_filter_lets_through_is_owed(self, store: Store, backend: Backend) -> None:
+        add_endpoint(store, name="large", types=("invoice.*",), filter="payload.amount > 5")
+        add_endpoint(store, name="all")
+        add_endpoint(store, name="eu", filter="payload.region == 'eu' and event.type == 'invoice.paid'")
+        payloads = (b'{"amount": 6}', b'{"amount": 5, "region": "eu"}', b'{"amount": 7, "region": "eu"}', b"{}")
+        answers = store.accept([make_event(payload=payload) for payload in payloads], NOW_MS)
+        assert [answer.deliveries for answer in answers] == [2, 2, 3, 1]
+        wanted = [[d.endpoint_name for d in store.deliveries(DeliveryFilter(event_id=a.id), limit=9)] for a in answers]
+        assert [sorted(names) for names in wanted] == [["all", "large"], ["all", "eu"], ["all", "eu", "large"], ["all"]]
+        (other,) = store.accept([make_event(type="lead.created", payload=b'{"amount": 9, "region": "eu"}')], NOW_MS)
+        assert other.deliveries == 1, "and the types still count"
+        again = store.accept([make_event(id=answers[0].id, payload=b"{}")] * 2, NOW_MS)
+        assert again == [Accepted(id=answers[0].id, duplicate=True, deliveries=2)] * 2
+        backend.assert_counted_right(store)
+
+    def test_a_filter_that_fails_lets_the_event_through(self, store: Store) -> None:
+        """Nothing is left out silently: the delivery says what is wrong."""
+        add_endpoint(store, filter="payload.amount > 5")
+        (answer,) = store.accept([make_event(payload=b"no JSON")], NOW_MS)
+        assert answer.deliveries == 1
+
+    def test_an_edit_of_a_filter_counts_from_the_next_event_on(self, store: Store, backend: Backend) -> None:
+        endpoint = add_endpoint(store, filter="payload.amount > 5")
+        other = backend.open()
+        assert other.accept([make_event(payload=b'{"amount": 1}')], NOW_MS)[0].deliveries == 0
+        store.edit_endpoint(endpoint.id, replace(endpoint.spec, filter="payload.amount < 5"), NOW_MS)
+        assert other.accept([make_event(payload=b'{"amount": 1}')], NOW_MS)[0].deliveries == 1
+        store.edit_endpoint(endpoint.id, replace(endpoint.spec, filter=None), NOW_MS)
+        assert other.accept([make_event(payload=b'{"amount": 9}')], NOW_MS)[0].deliveries == 1
+
+    def test_a_filter_knows_the_event_and_its_endpoint(self, store: Store) -> None:
+        name = "endpoint.name == 'crm' and event.id == 'evt_x' and event.accepted_at"
+        add_endpoint(store, filter=name)
+        add_endpoint(store, name="other", filter=name)
+        assert store.accept([make_event(id=EventId("evt_x"))], NOW_MS)[0].deliveries == 1
+
+    def test_a_line_has_only_what_its_endpoint_wants(self, store: Store, backend: Backend) -> None:
+        add_endpoint(store, filter="payload.amount > 5", policy={"ordering": Ordering.FIFO})
+        store.accept([make_event(payload=b'{"amount": %d}' % amount) for amount in (1, 6, 2, 7)], NOW_MS)
+        newest, head = store.deliveries(ALL, limit=9)
+        assert (head.blocked, newest.blocked) == (False, True)
+        backend.assert_counted_right(store)
+
+    def test_what_is_for_one_endpoint_asks_no_filter(self, store: Store) -> None:
+        endpoint = add_endpoint(store, filter="payload.amount > 5")
+        assert store.accept_for(make_event(payload=b"{}"), endpoint.id, NOW_MS).deliveries == 1
