@@ -45,10 +45,10 @@ def listen(invocation: Invocation, url: str | None, ref: str | None, allow_addre
     by itself is printed and not forwarded.
     """
     with _listened(invocation, ref) as (store, source):
-        listening = store.listening()
+        listening, after = store.listening(), newest_id(store)
         note(f"listening at {source_url(source, listening)}" + (f", forwarding to {clean(url)}" if url else ""))
         say_listening(listening)
-        for rows in follow(store, InboxFilter(source=source.id), newest_id(store)):
+        for rows in follow(store, InboxFilter(source=source.id), after):
             for row in rows:
                 if invocation.json:
                     emit(arrival_record(row))

@@ -10,7 +10,9 @@ from structlog.typing import FilteringBoundLogger
 from console.domain.clock import Clock
 from console.domain.token import Token
 from console.intake.acceptor import Acceptor
+from console.intake.backlog import Backlog
 from console.intake.gate import Gate
+from console.intake.inbound import Inbound
 from console.intake.readers import Readers
 from console.intake.seam import Host
 from console.intake.settings import IntakeSettings
@@ -29,6 +31,8 @@ class Desk:
     readers: Readers
     operator: Readers
     acceptor: Acceptor
+    backlog: Backlog
+    inbound: Inbound
     random: Random
 
     @property

@@ -6,10 +6,12 @@ the route that it documents for them does the same, and is what this stands in f
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
+from functools import partial
 from typing import Any
 
 from console.domain.token import Scope, Token
 from console.intake.desk import Desk
+from console.intake.inbound_http import INBOUND_MOST_BYTES, take_inbound
 from console.intake.posting import post_events
 from console.intake.problems import Header, Problem, problem_of
 
@@ -18,7 +20,7 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Any, Receive, Send], Awaitable[None]]
 
-EVENTS_PATH = "/v1/events"
+EVENTS_PATH, INBOUND_PATH = "/v1/events", "/in/"
 
 
 class Front:
@@ -45,6 +47,9 @@ class Front:
         try:
             if scope["path"] == EVENTS_PATH and scope["method"] == "POST":
                 await self._post(head, receive, counted)
+            elif scope["path"].startswith(INBOUND_PATH):
+                read = partial(self._body, head, receive, most=INBOUND_MOST_BYTES)
+                await take_inbound(self._desk.inbound, self._desk.clock, scope, read, counted)
             else:
                 head.check_length(self._desk.settings.max_body_bytes)
                 await self._inner(scope, self._limited(receive), counted)
@@ -83,9 +88,9 @@ class Front:
     async def _answer_problem(self, problem: Problem, send: Send) -> None:
         await respond(send, problem.status, problem.headers, problem.body)
 
-    async def _body(self, head: "Head", receive: Receive) -> bytes:
+    async def _body(self, head: "Head", receive: Receive, *, most: int | None = None) -> bytes:
         """The body, as far as it may go. Raises Problem, ClientGoneError."""
-        most = self._desk.settings.max_body_bytes
+        most = min(most or self._desk.settings.max_body_bytes, self._desk.settings.max_body_bytes)
         head.check_length(most)
         message = await receive()
         if not message.get("more_body") and message["type"] == "http.request":

@@ -5,6 +5,7 @@ its event and the request are on disk, in one transaction; what cannot be kept i
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from math import ceil
@@ -68,17 +69,34 @@ class Inbound:
     Args:
         doors: the sources there are.
         checks: what is asked of a genuine event.
+        full: whether so much is pending that no event is accepted.
     """
 
     def __init__(
-        self, doors: Doors, writer: Writes, clock: Clock, log: FilteringBoundLogger, *, checks: Checks = no_checks
+        self,
+        doors: Doors,
+        writer: Writes,
+        clock: Clock,
+        log: FilteringBoundLogger,
+        *,
+        checks: Checks = no_checks,
+        full: Callable[[], bool] = lambda: False,
     ) -> None:
         self._doors, self._writer, self._clock, self._log, self._checks = doors, writer, clock, log, checks
+        self._full = full
         self._ration = Ration()
         self.fates: Counter[tuple[str, Fate]] = Counter()
         """Requests so far, by source and what became of them; those that were not kept too."""
         self.owed = 0
         """Deliveries that came of them."""
+
+    def unknown(self, name: str) -> InboundAnswer | None:
+        """What is answered when no source of this name takes anything; None when one does. Nothing of it is kept."""
+        try:
+            door = self._doors.find(name, self._clock.now_ms())
+        except StoreError as error:
+            return self._unavailable(name, error)
+        return _plain(HTTPStatus.NOT_FOUND) if door is None else None
 
     async def take(self, name: str, request: InboundRequest) -> InboundAnswer:
         """Judge a request, keep it, and say what to answer."""
@@ -88,8 +106,19 @@ class Inbound:
                 return _plain(HTTPStatus.NOT_FOUND)
             return await self._take(door, request)
         except StoreError as error:
-            self._log.warning("inbound request refused", source=name, error=str(error))
-            return _plain(HTTPStatus.SERVICE_UNAVAILABLE, ("retry-after", str(RETRY_AFTER_S)))
+            return self._unavailable(name, error)
+
+    async def refuse_unread(self, name: str, request: InboundRequest, reason: str) -> InboundAnswer:
+        """Refuse a request whose body was too large to be read."""
+        door = self._doors.find(name, self._clock.now_ms())
+        if door is None:
+            return _plain(HTTPStatus.NOT_FOUND)
+        refused = Refused(status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason=reason)
+        return await self._refuse(door.source, request, refused, self._clock.monotonic_s())
+
+    def _unavailable(self, name: str, error: StoreError) -> InboundAnswer:
+        self._log.warning("inbound request refused", source=name, error=str(error))
+        return _plain(HTTPStatus.SERVICE_UNAVAILABLE, ("retry-after", str(RETRY_AFTER_S)))
 
     async def _take(self, door: Door, request: InboundRequest) -> InboundAnswer:
         began_s = self._clock.monotonic_s()
@@ -121,6 +150,8 @@ class Inbound:
     async def _accept(
         self, source: Source, request: InboundRequest, genuine: Genuine, checked: Checked, began_s: float
     ) -> InboundAnswer:
+        if self._full():
+            return _plain(HTTPStatus.SERVICE_UNAVAILABLE, ("retry-after", str(RETRY_AFTER_S)))
         answer = source.options.answer
         event = NewEvent(
             type=genuine.type,

@@ -17,9 +17,12 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from console.domain.errors import ConfigError, StoreError
 from console.intake.acceptor import Acceptor
 from console.intake.app import make_app
+from console.intake.backlog import Backlog
 from console.intake.desk import Desk
+from console.intake.doors import Doors
 from console.intake.front import Front
 from console.intake.gate import Gate
+from console.intake.inbound import Inbound
 from console.intake.limits import LimitedProtocol
 from console.intake.readers import Readers
 from console.intake.seam import Host
@@ -49,10 +52,13 @@ async def _serving(settings: IntakeSettings, host: Host) -> AsyncIterator[None]:
         await _say(settings, host, listener)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(server.serve([listener]))
-            beside = [
-                group.create_task(work)
-                for work in (desk.acceptor.run(), desk.gate.note_uses(host.writer, host.log), _stop(host, server))
-            ]
+            works = (
+                desk.acceptor.run(),
+                desk.backlog.run(),
+                desk.gate.note_uses(host.writer, host.log),
+                _stop(host, server),
+            )
+            beside = [group.create_task(work) for work in works]
             await server.begun.wait()
             try:
                 yield
@@ -71,6 +77,7 @@ async def _serving(settings: IntakeSettings, host: Host) -> AsyncIterator[None]:
 def _desk(settings: IntakeSettings, host: Host) -> Any:
     reader, readers = host.open_reader(), Readers(host.open_reader)
     operator = Readers(host.open_operator, threads=1)
+    backlog = Backlog(settings.max_backlog, readers, host.log)
     try:
         yield Desk(
             settings=settings,
@@ -78,7 +85,15 @@ def _desk(settings: IntakeSettings, host: Host) -> Any:
             gate=Gate(reader, host.clock),
             readers=readers,
             operator=operator,
-            acceptor=Acceptor(host.writer, host.clock, host.log),
+            acceptor=Acceptor(host.writer, backlog, host.clock, host.log),
+            backlog=backlog,
+            inbound=Inbound(
+                Doors(reader, host.clock, settings.keys),
+                host.writer,
+                host.clock,
+                host.log,
+                full=lambda: backlog.full,
+            ),
             random=SystemRandom(),
         )
     finally:

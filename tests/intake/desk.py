@@ -47,7 +47,7 @@ class Desk:
     ) -> None:
         self.store, self.keys = store, keys
         self.clock = ManualClock()
-        time = clock or self.clock
+        time = self._time = clock or self.clock
         self.writes = Writes(store)
         doors = Doors(reader, time, keys)
         self.inbound = Inbound(doors, self.writes, time, structlog.get_logger(), checks=checks)
@@ -73,7 +73,7 @@ class Desk:
                 "headers": headers or (JSON,),
                 "body": body,
                 "remote_address": "192.0.2.1",
-                "received_at_ms": self.clock.now_ms(),
+                "received_at_ms": self._time.now_ms(),
                 **given,
             }
         )
