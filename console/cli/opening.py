@@ -15,6 +15,8 @@ from console.ui.terminal import require_terminal
 if TYPE_CHECKING:
     from console.cli.viewing import Asked
     from console.domain.copy import StoreCopy
+    from console.domain.inbound import Arrival
+    from console.ui.session import Answered
     from console.ui.view import View
 
 
@@ -82,7 +84,14 @@ def show_console(
     from console.ui.state import StateFile, state_dir
 
     settings, trouble = _settings(invocation)
-    session = Session(path, read_only=read_only, clock=invocation.clock, actor=current_actor(), copy=copy)
+    session = Session(
+        path,
+        read_only=read_only,
+        clock=invocation.clock,
+        actor=current_actor(),
+        copy=copy,
+        send_on=lambda arrival, url: _send_on(invocation, arrival, url),
+    )
     try:
         return run_console(
             session,
@@ -98,6 +107,14 @@ def show_console(
         )
     finally:
         session.close()
+
+
+def _send_on(invocation: Invocation, arrival: "Arrival", url: str) -> "Answered":
+    """Send a request that came in to a URL. Raises InvalidInputError where it cannot be."""
+    from console.intake.sending import addresses_for, again, send
+
+    addresses = addresses_for(url, allowed_addresses((), invocation.environ))
+    return send(again(arrival, url), addresses=addresses, clock=invocation.clock)
 
 
 def _settings(invocation: Invocation) -> tuple[Settings, str | None]:

@@ -96,6 +96,7 @@ class ConsoleApp(App[int]):
         Binding("A", "open_alerts", "Alerts", show=False, id="app.alerts"),
         Binding("F", "app.open_groups", "Failures", show=False, id="app.failures"),
         Binding("C", "open_charts", "Charts", show=False, id="app.charts"),
+        Binding("I", "open_inbox", "Inbox", show=False, id="app.inbox"),
         Binding("V", "open_signature", "Signature debugger", show=False, id="app.signature"),
         Binding("u", "undo_last", "Undo my last action", show=False, id="app.undo"),
         Binding("T", "time_travel", "Time travel", show=False, id="app.time"),
@@ -456,6 +457,13 @@ class ConsoleApp(App[int]):
 
         if not isinstance(self.screen, ChartsScreen):
             self.push_screen(ChartsScreen())
+
+    def action_open_inbox(self) -> None:
+        """What comes in, and at which URLs."""
+        from console.ui.screens.inbox import InboxScreen
+
+        if not isinstance(self.screen, InboxScreen):
+            self.push_screen(InboxScreen())
 
     @property
     def _focus_text(self) -> str:

@@ -18,7 +18,7 @@ from console.store import Store
 from console.ui.curl import is_secret_header
 from console.ui.exchange_lines import header_lines
 from console.ui.format import counted, date_time, duration, sanitise, size
-from console.ui.inbox_rows import FATE_MARKS, target
+from console.ui.inbox_rows import FATE_MARKS, whole_target
 from console.ui.masking import mask_body, mask_headers, mask_text, mask_url
 from console.ui.raw_lines import body_lines, field_lines
 from console.ui.widgets.reading_view import Line
@@ -124,7 +124,7 @@ def explanation(seen: Seen) -> Content:
 def request_lines(arrival: Arrival, seen: Seen) -> list[Line]:
     """Everything about it but its body. `arrival`: as it may be shown."""
     row = arrival.row
-    lines = [Line(spans=((target(row.method, row.path, row.query), "strong"),), hang=2), Line()]
+    lines = [_first_line(row), Line()]
     lines += [_fact(name, cell) for name, cell in _facts(seen)]
     if seen.event is not None and seen.event.flaw is not None:
         flaw = seen.event.flaw
@@ -136,6 +136,10 @@ def request_lines(arrival: Arrival, seen: Seen) -> list[Line]:
         lines += header_lines(_query_fields(row.query))
     lines += [Line(), Line(spans=(("HEADERS", "accent"), (f"  {len(arrival.headers)}", "muted")))]
     return [*lines, *header_lines(shown_headers(arrival.headers))]
+
+
+def _first_line(row: ArrivalRow) -> Line:
+    return Line(spans=((whole_target(row), "strong"),), hang=2)
 
 
 def _facts(seen: Seen) -> Iterator[tuple[str, Cell]]:
@@ -150,11 +154,13 @@ def _facts(seen: Seen) -> Iterator[tuple[str, Cell]]:
     if row.event_id is not None:
         yield "event", (row.event_id, "normal")
     yield "body", (f"{size(row.size_bytes)}  {row.content_type or 'no content type'}", "normal")
+    if seen.arrival.cut_short:
+        yield "", (f"✂ cut: only the first {size(len(seen.arrival.body))} are kept", "warning")
     yield "number", (format_number("req", row.id), "muted")
 
 
 def _fact(name: str, cell: Cell) -> Line:
-    return Line(spans=((f"  {name:<{_NAME_CELLS}}", "muted"), cell), hang=_NAME_CELLS + 2)
+    return Line(spans=((f"  {name:<{_NAME_CELLS}}", "muted"), cell), hang=_NAME_CELLS + 2, prose=True)
 
 
 def _query_fields(query: str) -> Headers:
@@ -166,6 +172,6 @@ def _query_fields(query: str) -> Headers:
 def raw_lines(arrival: Arrival) -> list[Line]:
     """The request as it came: one header field a line, the body as it is, bytes that are no text in hex."""
     row = arrival.row
-    lines = [Line(spans=((target(row.method, row.path or "/", row.query), "strong"),), hang=2)]
+    lines = [_first_line(row)]
     lines += field_lines(shown_headers(arrival.headers))
     return [*lines, Line(), *body_lines(arrival.body)]

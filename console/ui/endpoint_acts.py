@@ -7,7 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.app import App
 
@@ -15,7 +15,7 @@ from console.config import keyring
 from console.domain.endpoint import Endpoint, EndpointSpec
 from console.domain.errors import ConsoleError, InvalidInputError
 from console.domain.filters import EventFilter
-from console.domain.ids import EndpointId
+from console.domain.ids import EndpointId, EventId
 from console.domain.redaction import redact_url
 from console.domain.retry import parse_duration_s
 from console.domain.sealing import Keyring
@@ -30,6 +30,9 @@ from console.ui.format import counted, date_time, one_line
 from console.ui.session import Session
 from console.ui.steering import complain, say, session_of
 from console.ui.widgets.confirm import DANGER_SIGN, PromptScreen
+
+if TYPE_CHECKING:
+    from console.ui.transforming import Shape
 
 DEFAULT_OVERLAP = "24h"
 TYPES_FROM = 200
@@ -86,6 +89,8 @@ async def save_new(session: Session, reading: Reading) -> Saved:
         types=reading.types,
         secrets=(Secret(text=reading.secret or made or ""),),
         policy=reading.policy,
+        filter=reading.filter,
+        dry_run=reading.dry_run,
     )
     endpoint = await session.write(
         lambda store: acts.add_endpoint(
@@ -109,7 +114,15 @@ async def save_edit(session: Session, endpoint_id: EndpointId, base: Base, readi
             if not same_base(now, base):
                 return Saved(changed=now)
             before = store.find_endpoint(endpoint_id)
-            spec = replace(before.spec, name=reading.name, url=reading.url, types=reading.types, policy=reading.policy)
+            spec = replace(
+                before.spec,
+                name=reading.name,
+                url=reading.url,
+                types=reading.types,
+                policy=reading.policy,
+                filter=reading.filter,
+                dry_run=reading.dry_run,
+            )
             now_ms, changed = session.clock.now_ms(), ", ".join(reading.changed)
             edited = acts.edit_endpoint(
                 store, endpoint_id, spec, actor=session.actor, now_ms=now_ms, changed=changed, keys=keys
@@ -135,6 +148,41 @@ async def save_defaults(session: Session, base: Base, reading: Reading) -> Saved
     return await session.write(edit)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedShape:
+    """What became of a filter and a transform: they are `done`, or another's are there, which were not looked at."""
+
+    endpoint: Endpoint
+    done: bool
+
+
+async def save_shape(session: Session, endpoint_id: EndpointId, before: "Shape", after: "Shape") -> SavedShape:
+    """Give an endpoint another filter and transform, unless another has since `before`. Raises as `save_edit`."""
+    from console.ui.transforming import changes, shape_of
+
+    keys = keyring(None)
+
+    def edit(store: Store) -> SavedShape:
+        from console.domain.templating import check_filter, check_transform
+
+        if after.filter is not None:
+            check_filter(after.filter)
+        if after.transform is not None:
+            check_transform(after.transform)
+        with store.transaction():
+            now = store.find_endpoint(endpoint_id)
+            if shape_of(now) != before:
+                return SavedShape(endpoint=now, done=False)
+            spec = replace(now.spec, filter=after.filter, transform=after.transform)
+            now_ms, changed = session.clock.now_ms(), ", ".join(changes(before, after))
+            edited = acts.edit_endpoint(
+                store, endpoint_id, spec, actor=session.actor, now_ms=now_ms, changed=changed, keys=keys
+            )
+            return SavedShape(endpoint=edited, done=True)
+
+    return await session.write(edit)
+
+
 # Opening
 
 
@@ -146,6 +194,17 @@ async def add_endpoint(app: App[Any]) -> None:
 async def edit_endpoint(app: App[Any], endpoint: Endpoint) -> None:
     """Open the form on an endpoint as it is now."""
     await _open_form(app, lambda store: read_base(store, endpoint.id), endpoint.id)
+
+
+async def shape_endpoint(app: App[Any], endpoint: Endpoint, event_id: EventId | None = None) -> None:
+    """Open the filter and the transform of an endpoint as they are now, beside what they make of a past event."""
+    from console.ui.screens.transform import TransformScreen
+
+    try:
+        now = await session_of(app).read(lambda store: store.find_endpoint(endpoint.id))
+        await app.push_screen(TransformScreen(now, event_id))
+    except ConsoleError as error:
+        complain(app, error)
 
 
 async def edit_defaults(app: App[Any]) -> None:

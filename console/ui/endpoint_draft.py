@@ -5,7 +5,7 @@ shown: of those an empty field keeps what is there, and `none` takes it away.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, TypeGuard
 
@@ -39,6 +39,8 @@ class Base:
     name: str = ""
     url: str = ""
     types: tuple[str, ...] = ()
+    filter: str | None = None
+    dry_run: bool = False
     policy: DeliveryPolicy
     own: frozenset[str] = frozenset()
     """The parts that are said here, and not taken over."""
@@ -97,6 +99,8 @@ def base_of(endpoint: Endpoint, defaults: DeliveryPolicy, taken: frozenset[str])
         name=endpoint.name,
         url=endpoint.url,
         types=endpoint.types,
+        filter=endpoint.filter,
+        dry_run=endpoint.dry_run,
         policy=endpoint.policy,
         own=endpoint.own,
         defaults=defaults,
@@ -112,9 +116,7 @@ def defaults_base(defaults: DeliveryPolicy) -> Base:
 
 def start_texts(base: Base) -> dict[str, str]:
     """What the fields say before anything is typed."""
-    texts = (
-        {} if base.kind is DraftKind.DEFAULTS else {"name": base.name, "url": base.url, "types": ",".join(base.types)}
-    )
+    texts = {} if base.kind is DraftKind.DEFAULTS else _own_texts(base)
     if base.kind is DraftKind.ADD:
         texts["secret"] = ""
     for part in PARTS:
@@ -126,6 +128,17 @@ def start_texts(base: Base) -> dict[str, str]:
     for number, (name, value) in enumerate(base.policy.headers):
         texts[f"{HEADER}{number}"] = header_text(name, value)
     return texts
+
+
+def _own_texts(base: Base) -> dict[str, str]:
+    return {
+        "name": base.name,
+        "url": base.url,
+        "types": ",".join(base.types),
+        # A field is one line; a filter that nobody touches keeps its own.
+        "when": " ".join((base.filter or "").split("\n")).strip(),
+        "dry_run": "yes" if base.dry_run else "",
+    }
 
 
 def start(base: Base) -> Draft:
@@ -170,6 +183,14 @@ _OWN_FIELDS = (
     Field(
         key="types", label="types", group="Endpoint",
         help="Which events: a type (invoice.paid), a branch (invoice.*) or *; several with commas.",
+    ),
+    Field(
+        key="when", label="when", group="Endpoint",
+        help="Which of them: an expression, such as payload.amount > 100. Empty: all. ^t tries it out.",
+    ),
+    Field(
+        key="dry_run", label="dry run", group="Endpoint",
+        help="yes: what would be sent is logged, and nothing is. ^t shows what its transform makes.",
     ),
     Field(
         key="secret", label="signing secret", group="Endpoint", masked=True,
@@ -221,6 +242,10 @@ def placeholder(base: Base, key: str) -> str:
             return "default: the URL's host"
         case "types":
             return "default: * (all)"
+        case "when":
+            return "default: all of these types"
+        case "dry_run":
+            return "default: no, it is sent"
         case "secret":
             return "default: one is made, and shown once"
         case "basic" | "bearer":
@@ -247,14 +272,7 @@ def _authorization_placeholder(base: Base, key: str) -> str:
 
 def same_base(one: Base, other: Base) -> bool:
     """Whether both say the same of what the form is about."""
-    return (one.name, one.url, one.types, one.policy, one.own, one.defaults) == (
-        other.name,
-        other.url,
-        other.types,
-        other.policy,
-        other.own,
-        other.defaults,
-    )
+    return replace(one, kind=other.kind, taken=other.taken) == other
 
 
 def rebased(draft: Draft, base: Base) -> tuple[Draft, dict[str, str]]:

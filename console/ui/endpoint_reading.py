@@ -26,6 +26,7 @@ from console.ui.endpoint_draft import (
 )
 
 DEFAULT_WORD = "default"
+_YES, _NO = ("yes", "on", "true"), ("", "no", "off", "false", "none")
 _BY_THEMSELVES = ("order_key", "client_key")
 """Parts whose bounds depend on another part: they are looked at together, at the end."""
 
@@ -37,6 +38,8 @@ class Reading:
     name: str
     url: str
     types: tuple[str, ...]
+    filter: str | None
+    dry_run: bool
     secret: str | None
     """A signing secret that was typed; None: one is made."""
     policy: DeliveryPolicy
@@ -83,14 +86,18 @@ class _Reader:
 
     def reading(self) -> Reading:
         name, url, types, secret = self._base.name, self._base.url, self._base.types, None
+        wanted, dry_run = self._base.filter, self._base.dry_run
         if self._base.kind is not DraftKind.DEFAULTS:
             url, name, types = self._url(), self._name(), self._types()
+            wanted, dry_run = self._when(), self._dry_run()
             secret = self._secret()
         policy = self._policy()
         return Reading(
             name=name,
             url=url,
             types=types,
+            filter=wanted,
+            dry_run=dry_run,
             secret=secret,
             policy=policy,
             errors=self._errors,
@@ -167,6 +174,32 @@ class _Reader:
         if types != before:
             self._note_change("types", ",".join(types))
         return types
+
+    def _when(self) -> str | None:
+        text = self._draft.text("when")
+        if text == self._start["when"]:
+            return self._base.filter
+        if text:
+            from console.domain.templating import check_filter
+
+            try:
+                check_filter(text)
+            except InvalidInputError as error:
+                self._refuse("when", error)
+        self._note_change("when", text)
+        return text or None
+
+    def _dry_run(self) -> bool:
+        text = self._draft.text("dry_run").lower()
+        if text not in _YES + _NO:
+            self._errors["dry_run"] = "dry run: yes or no"
+            return self._base.dry_run
+        dry = text in _YES
+        if dry:
+            self._notes["dry_run"] = "nothing is sent: what would be is in its attempts"
+        if dry is not self._base.dry_run:
+            self._note_change("dry-run" if dry else "no-dry-run", name="dry run")
+        return dry
 
     def _secret(self) -> str | None:
         text = self._draft.text("secret")

@@ -119,12 +119,13 @@ def no_sources(standing: Standing, *, listening: bool) -> list[Line]:
             ("", "It is opened for looking only: open it without --read-only to add one in another shell."),
         ]
     lines = [
-        ("", "A source is a URL here at which webhooks come in. Two ways to begin, in another shell:"),
+        ("", "A source is a URL at which webhooks come in. Two ways to begin:"),
         ("", ""),
+        ("n", "makes a throw-away URL that records whatever is sent to it. In another shell:"),
         (standing.command("webhook-console capture new"), ""),
-        ("", "    a throw-away URL that records whatever is sent to it, shown here as it comes"),
+        ("", ""),
+        ("", "A URL for a provider: what is genuine becomes an event, the rest is kept and refused."),
         (standing.command("webhook-console sources add stripe --kind stripe --secret @FILE"), ""),
-        ("", "    a URL for a provider: what is genuine becomes an event, what is not is kept and refused"),
     ]
     return (
         lines

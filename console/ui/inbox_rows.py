@@ -25,12 +25,12 @@ WIDE_FROM = 110
 """Cells of a screen in which the type and the reason have columns of their own."""
 
 _FIRST = (
-    Column(key="source", title="SOURCE", width=10, flex=2),
+    Column(key="source", title="SOURCE", width=10, flex=1),
     Column(key="fate", title="FATE", width=11),
     Column(key="request", title="REQUEST", width=13, flex=3),
 )
 NARROW_COLUMNS = (
-    Column(key="time", title="TIME", width=8),
+    Column(key="clock", title="TIME", width=8),
     *_FIRST,
     Column(key="what", title="TYPE OR REASON", width=14, flex=4),
     Column(key="size", title="SIZE", width=8, align="right", priority=1),
@@ -43,14 +43,14 @@ WIDE_COLUMNS = (
     Column(key="size", title="SIZE", width=8, align="right"),
     Column(key="status", title="CODE", width=4, align="right"),
     Column(key="took", title="TOOK", width=5, align="right"),
-    Column(key="address", title="FROM", width=13, priority=1),
-    Column(key="reason", title="REASON", width=12, flex=4),
+    Column(key="address", title="FROM", width=15, priority=1),
+    Column(key="reason", title="REASON", width=24, flex=5),
 )
 
 SOURCE_COLUMNS = (
     Column(key="name", title="SOURCE", width=12, flex=2),
     Column(key="kind", title="KIND", width=8),
-    Column(key="state", title="STATE", width=9),
+    Column(key="state", title="STATE", width=10),
     Column(key="taken", title="TAKEN", width=6, align="right"),
     Column(key="flagged", title="FLAGGED", width=7, align="right", priority=2),
     Column(key="duplicate", title="DUPLICATE", width=9, align="right", priority=3),
@@ -73,8 +73,19 @@ class InboxRow:
 
 def target(method: str, path: str, query: str) -> str:
     """`POST /orders?page=2`; parts that are named like secrets are redacted."""
+    path = f"/{path.lstrip('/')}" if path else ""
     where = redact_url(f"{path}?{query}") if query else path
     return f"{method} {where}".rstrip()
+
+
+def whole_target(row: ArrivalRow) -> str:
+    """`POST /in/stripe/live`, from the root of what the engine listens on."""
+    return target(row.method, whole_path(row), row.query)
+
+
+def whole_path(row: ArrivalRow) -> str:
+    """`/in/stripe/live`"""
+    return f"/in/{row.source_name}" + (f"/{row.path.lstrip('/')}" if row.path else "")
 
 
 def inbox_cell(row: InboxRow, key: str) -> Cell:
@@ -83,6 +94,8 @@ def inbox_cell(row: InboxRow, key: str) -> Cell:
     match key:
         case "time":
             return _time(row), "muted"
+        case "clock":
+            return _time(row)[:8] if row.today else _time(row)[:5], "muted"
         case "source":
             return arrival.source_name, "strong"
         case "fate":

@@ -20,6 +20,7 @@ SCREENS = {
     "ChartsScreen": "charts",
     "OperationsScreen": "operations",
     "AlertsScreen": "alerts",
+    "InboxScreen": "inbox",
 }
 """Screens that are opened again, by class; the app has an action `open_…` for each that is there."""
 

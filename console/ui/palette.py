@@ -55,6 +55,8 @@ class PaletteHost(Protocol):
 
     def action_open_alerts(self) -> object: ...
 
+    def action_open_inbox(self) -> object: ...
+
     def choose_window(self, window: Window) -> object: ...
 
 
@@ -148,6 +150,8 @@ def commands_of_app(app: App[Any]) -> Iterator[Command]:
     yield Command(title="Open operations", run=_operations(app))
     if hasattr(app, "action_open_alerts"):
         yield Command(title="Open alerts", run=lambda: host.action_open_alerts())
+    if hasattr(app, "action_open_inbox"):
+        yield Command(title="Open the inbox", run=lambda: host.action_open_inbox())
     if hasattr(app, "choose_window"):
         for window in SHOWN_WINDOWS:
             yield Command(title=f"Rates of the last {window.label}", run=_window(host, window), aside=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock, Timer
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from console.domain.clock import Clock
 from console.domain.errors import ConsoleError, ReadInterruptedError
@@ -15,6 +15,7 @@ from console.store import open_copied_store, open_store
 
 if TYPE_CHECKING:
     from console.domain.copy import StoreCopy
+    from console.domain.inbound import Arrival
     from console.domain.watcher import Watcher
     from console.store import Store
 
@@ -26,6 +27,19 @@ _TELL_AGAIN_S = 0.01
 
 class ReadOnlyError(ConsoleError):
     """This console was opened with --read-only."""
+
+
+class Answered(Protocol):
+    """What came back of a request that was sent on; `problem`: nothing did, and why."""
+
+    @property
+    def status(self) -> int | None: ...
+    @property
+    def body(self) -> bytes: ...
+    @property
+    def took_ms(self) -> float: ...
+    @property
+    def problem(self) -> str | None: ...
 
 
 class _Job(Generic[T]):
@@ -97,10 +111,24 @@ class Session:
         clock: the time of what is written, and of ages on screen.
         actor: who acts, for the audit log.
         copy: the store is a copy of one, with no engine, and ends where it was made.
+        send_on: sends a request that came in to a URL, and waits for what comes back: for a thread. The console itself
+            speaks no HTTP. None: it is not offered.
     """
 
-    def __init__(self, path: Path, *, read_only: bool, clock: Clock, actor: str, copy: StoreCopy | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool,
+        clock: Clock,
+        actor: str,
+        copy: StoreCopy | None = None,
+        send_on: Callable[[Arrival, str], Answered] | None = None,
+    ) -> None:
         self.path, self.read_only, self.clock, self.actor, self.copy = path, read_only, clock, actor, copy
+        self.send_on = send_on
+        self.replayed_to = ("", "")
+        """The endpoint and the URL that were last asked for."""
         self.masked = False
         """Values of payloads, headers and bodies are hidden, for a screen that is shared; as long as this console."""
         self._reader = _StoreThread(path, read_only=True, name="store-reader", copy=copy)

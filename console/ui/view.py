@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from console.ui.app import ConsoleApp
 
-SCREENS = ("home", "failures", "groups", "charts", "operations", "alerts")
+SCREENS = ("home", "failures", "groups", "charts", "operations", "alerts", "inbox")
 """Names of screens, as `--screen` takes them; each is opened by the app's `open_…`."""
 
 

@@ -25,6 +25,7 @@ from console.ui.app import ConsoleApp
 from console.ui.endpoint_acts import edit_defaults
 from console.ui.live import Taken
 from console.ui.screens.alerts import AlertScreen, AlertsScreen
+from console.ui.screens.arrival import ArrivalScreen
 from console.ui.screens.charts import ChartsScreen
 from console.ui.screens.copying import CopyScreen
 from console.ui.screens.endpoint_form import EndpointForm
@@ -32,6 +33,7 @@ from console.ui.screens.failures import FailuresScreen
 from console.ui.screens.groups import GroupsScreen
 from console.ui.screens.help import HelpScreen
 from console.ui.screens.home import HomeScreen
+from console.ui.screens.inbox import InboxScreen
 from console.ui.screens.inspector import InspectorScreen
 from console.ui.screens.operations import OperationScreen, OperationsScreen
 from console.ui.screens.reading import DiffScreen, WhyScreen
@@ -54,6 +56,7 @@ from tests.factories import (
 )
 from tests.factories import start_engine as start
 from tests.ui.conftest import until
+from tests.ui.inbox_world import furnish_inbox
 
 MINUTE_MS = 60_000
 NOW_MS = 1_700_000_000_000
@@ -71,6 +74,8 @@ class Place:
     broken: bool = False
     """The store cannot be read."""
     read_only: bool = False
+    inbox: bool = False
+    """Requests have come in too."""
 
 
 async def _answer_canary(pilot: Pilot[int], app: ConsoleApp) -> None:
@@ -117,6 +122,9 @@ async def _open_defaults(pilot: Pilot[int], app: ConsoleApp) -> None:
     app.run_worker(edit_defaults(app))
     await until(pilot, lambda: isinstance(app.screen, EndpointForm), "the form")
 
+
+NOTHING_THERE = ("groups-none", "inbox-none", "inbox-past")
+"""Places that have no rows."""
 
 URLS = {
     "payment": "https://billing.example/in",
@@ -183,6 +191,19 @@ PLACES: dict[str, Place] = {
     "alerts": Place(kind=AlertsScreen, keys=("A",)),
     "alert": Place(kind=AlertScreen, keys=("A", "enter")),
     "mute-prompt": Place(kind=FieldsScreen, keys=("A", "m")),
+    "inbox": Place(kind=InboxScreen, keys=("I",), inbox=True),
+    "inbox-sources": Place(kind=InboxScreen, keys=("I", "tab"), inbox=True),
+    "inbox-filter": Place(kind=FilterBar, keys=("I", "slash", *"fate:rej"), inbox=True),
+    "inbox-wrong": Place(kind=FilterBar, keys=("I", "slash", *"fate:lost "), inbox=True),
+    "inbox-read-only": Place(kind=InboxScreen, keys=("I",), inbox=True, read_only=True),
+    "inbox-past": Place(kind=InboxScreen, keys=(*PAST, "I"), inbox=True),
+    "inbox-none": Place(kind=InboxScreen, keys=("I",)),
+    "arrival-captured": Place(kind=ArrivalScreen, keys=("I", "enter"), inbox=True),
+    "arrival-rejected": Place(kind=ArrivalScreen, keys=("I", "j", "enter"), inbox=True),
+    "arrival-flagged": Place(kind=ArrivalScreen, keys=("I", "j", "j", "enter"), inbox=True),
+    "arrival-body": Place(kind=ArrivalScreen, keys=("I", "j", "enter", "tab"), inbox=True),
+    "arrival-raw": Place(kind=ArrivalScreen, keys=("I", "j", "enter", "v"), inbox=True),
+    "arrival-masked": Place(kind=ArrivalScreen, keys=("I", "j", "enter", "m"), inbox=True),
     "help": Place(kind=HelpScreen, keys=("question_mark",)),
     "palette": Place(kind=CommandPalette, keys=("colon",)),
 }
@@ -190,17 +211,19 @@ PLACES: dict[str, Place] = {
 
 def put_store(path: Path, place: Place) -> None:
     """The store as it is at a place, at `NOW_MS`."""
-    path.write_bytes(b"this is no database " * 1000 if place.broken else _prepared(place.empty))
+    path.write_bytes(b"this is no database " * 1000 if place.broken else _prepared(place.empty, place.inbox))
 
 
 @cache
-def _prepared(empty: bool) -> bytes:
+def _prepared(empty: bool, inbox: bool) -> bytes:
     """A store as every place of the kind finds it: it is filled once."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.db"
         with closing(open_store(path)) as store:
             if not empty:
                 furnish(store, NOW_MS)
+            if inbox:
+                furnish_inbox(store, NOW_MS)
         assert [file.name for file in Path(folder).iterdir()] == [path.name]
         return path.read_bytes()
 
@@ -350,7 +373,7 @@ async def go(pilot: Pilot[int], app: ConsoleApp, name: str) -> None:
     await until(pilot, lambda: has_rows(app), "rows")
     for key in place.keys:
         await pilot.press(key)
-        await until(pilot, lambda: not app.opening and (name == "groups-none" or has_rows(app)), "rows")
+        await until(pilot, lambda: not app.opening and (name in NOTHING_THERE or has_rows(app)), "rows")
     if issubclass(place.kind, FilterBar):
         await until(pilot, lambda: app.screen.query(FilterBar))
     elif place.then is not _open_defaults:

@@ -89,7 +89,7 @@ async def test_what_is_wrong_is_said_as_it_is_typed_and_cannot_be_saved(
         await until(pilot, lambda: "an absolute http" in field(app, "url").message)
         assert "✗ cannot be saved: url" in screen_text(app)
         await pilot.press("pagedown")
-        await until(pilot, lambda: app.screen.focused is field(app, "disable_after_s"), "eight fields further")
+        await until(pilot, lambda: app.screen.focused is field(app, "retry_after_cap_s"), "eight fields further")
         await pilot.press("pageup", "pageup")
         await until(pilot, lambda: app.screen.focused is field(app, "url"))
         await type_into(pilot, app, "timeout_s", "1h")

@@ -21,6 +21,7 @@ from console.ui import exporting
 from console.ui.arrival_lines import Seen, explanation, masked_arrival, raw_lines, read_arrival, request_lines
 from console.ui.curl import as_curl
 from console.ui.format import one_line
+from console.ui.inbox_rows import whole_path
 from console.ui.messages import MomentChanged
 from console.ui.payload_pane import PayloadPane, PayloadTree
 from console.ui.session import Session
@@ -293,7 +294,7 @@ class ArrivalScreen(Screen[None]):
             return
         row = arrival.row
         query = f"?{row.query}" if row.query else ""
-        url = f"{self._urls[0].rstrip('/') if self._urls else 'http://HOST'}/in/{row.source_name}{row.path}{query}"
+        url = f"{self._urls[0].rstrip('/') if self._urls else 'http://HOST'}{whole_path(row)}{query}"
         command = as_curl(arrival.headers, url, arrival.body, method=row.method)
         what = "curl of the request, " + ("values hidden" if self.session.masked else "secrets redacted")
         sent = clipboard.send_from(self.app, command, what)

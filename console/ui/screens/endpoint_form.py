@@ -22,10 +22,12 @@ from console.ui.endpoint_draft import (
     Draft,
     DraftKind,
     Field,
+    base_of,
     fields_of,
     header_field,
     placeholder,
     rebased,
+    same_base,
     start,
 )
 from console.ui.endpoint_reading import Reading, read, types_preview
@@ -46,6 +48,7 @@ class EndpointForm(LiveScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s,f2", "save", "Save", id="form.save"),
         Binding("escape", "back", "Leave", id="form.back"),
+        Binding("ctrl+t", "transform", "Transform", id="form.transform", tooltip="What is sent of an event, tried out"),
         Binding("ctrl+r", "remove", "Remove it", id="form.remove"),
     ]
 
@@ -196,7 +199,7 @@ class EndpointForm(LiveScreen):
         base, now = self._draft.base, self.console.endpoint(self._endpoint)
         if now is None:
             self._meanwhile = f"‼ {base.name} was removed meanwhile: this cannot be saved"
-        elif (now.name, now.url, now.types, now.policy) != (base.name, base.url, base.types, base.policy):
+        elif not same_base(base, base_of(now, base.defaults, base.taken)):
             self._meanwhile = f"‼ {base.name} was changed by another meanwhile: ^s takes that over before it saves"
         else:
             self._meanwhile = ""
@@ -312,8 +315,16 @@ class EndpointForm(LiveScreen):
             self.console.feed.look_now()
             self.dismiss(None)
 
+    def action_transform(self) -> None:
+        """What its transform makes of a past event. What is typed here is kept, and its filter is not that one yet."""
+        from console.ui.endpoint_acts import shape_endpoint
+
+        endpoint = self.console.endpoint(self._endpoint) if self._endpoint else None
+        if endpoint is not None:
+            self.run_worker(shape_endpoint(self.app, endpoint), group="transform", exclusive=True)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "remove":
+        if action in ("remove", "transform"):
             return self._endpoint is not None
         return super().check_action(action, parameters)
 

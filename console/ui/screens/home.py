@@ -548,6 +548,8 @@ class HomeScreen(LiveScreen):
                 await steering.send_test_event(self.app, endpoint)
             case "rotate":
                 await endpoint_acts.rotate(self.app, endpoint)
+            case "shape":
+                await endpoint_acts.shape_endpoint(self.app, endpoint)
             case "skip":
                 await steering.skip_head(self.app, endpoint)
             case _:

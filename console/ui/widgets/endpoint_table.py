@@ -22,7 +22,7 @@ from console.ui.widgets.vocabulary import ENDPOINT_MARKS, Cell, StyleName, pace_
 EMPTY = "No endpoint yet. In another shell:\n\nwebhook-console endpoints add URL\n\nor try it out: webhook-console demo"
 LOADING = "reading the store …"
 
-Request = Literal["edit", "test", "rotate", "skip"]
+Request = Literal["edit", "test", "rotate", "skip", "shape"]
 
 HEAT_CELLS = 18
 HEAT_FROM = 112
@@ -203,6 +203,7 @@ class EndpointTable(LineTable[EndpointRow]):
         Binding("p", "pause", "Pause/resume", id="endpoints.pause"),
         Binding("e", "ask('edit')", "Edit", tooltip="Edit this endpoint", id="endpoints.edit"),
         Binding("t", "ask('test')", "Test", tooltip="Send a test event", id="endpoints.test"),
+        Binding("M", "ask('shape')", "Its transform", show=False, id="endpoints.transform"),
         Binding("S", "ask('rotate')", "Rotate its secret", show=False, id="endpoints.rotate"),
         Binding("X", "ask('skip')", "Skip the head of its line", show=False, id="endpoints.skip"),
     ]
@@ -215,7 +216,7 @@ class EndpointTable(LineTable[EndpointRow]):
             self.rows = rows
 
     class Requested(Message):
-        """Edit this endpoint, send it a test event, rotate its secret, or skip the head of its line."""
+        """Edit this endpoint or its transform, test it, rotate its secret, or skip the head of its line."""
 
         def __init__(self, what: Request, row: EndpointRow) -> None:
             super().__init__()
