@@ -12,6 +12,7 @@ from console.domain.errors import ConsoleError, StoreError, UnknownReferenceErro
 from console.domain.event import Accepted, Event, NewEvent
 from console.domain.ids import EventId
 from console.domain.token import TokenId
+from console.intake.backlog import Backlog
 from console.intake.problems import RETRY_AFTER_S, Problem
 from console.intake.seam import Writes
 from console.store.protocol import Store
@@ -64,17 +65,13 @@ def _derived_id(token: TokenId, key: str, index: int) -> EventId:
 class Acceptor:
     """Accepts events through the engine's writer. Answers when they are on disk, or raises and has kept nothing."""
 
-    def __init__(self, writer: Writes, clock: Clock, log: FilteringBoundLogger) -> None:
-        self._writer, self._clock, self._log = writer, clock, log
+    def __init__(self, writer: Writes, backlog: Backlog, clock: Clock, log: FilteringBoundLogger) -> None:
+        self._writer, self._backlog, self._clock, self._log = writer, backlog, clock, log
         self._waiting: list[_Entry] = []
         self._waiting_bytes = 0
         self._came = asyncio.Event()
         self.accepted = 0
         """Events, duplicates left out."""
-        self.owed = 0
-        """Deliveries that came of them."""
-        self.full = False
-        """More is pending than may be: nothing is accepted."""
 
     async def accept(self, events: Sequence[NewEvent], *, beyond: EventId | None = None) -> Taken:
         """Keep events, all or none.
@@ -86,7 +83,7 @@ class Acceptor:
             Problem: the same Idempotency-Key came with other events before; or too much waits.
             ConsoleError: nothing was kept.
         """
-        if self.full:
+        if self._backlog.full:
             raise Problem(503, "too much is pending: nothing was accepted", retry_after_s=FULL_AGAIN_S)
         size = sum(len(event.payload) for event in events)
         if self._waiting and self._waiting_bytes + size > WAITING_MOST_BYTES:
@@ -141,7 +138,7 @@ class Acceptor:
         if isinstance(came, Taken):
             new = [answer for answer in came.answers if not answer.duplicate]
             self.accepted += len(new)
-            self.owed += sum(answer.deliveries for answer in new)
+            self._backlog.add(sum(answer.deliveries for answer in new))
         if entry.answer.done():
             return
         if isinstance(came, Taken):

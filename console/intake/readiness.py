@@ -22,6 +22,6 @@ async def readiness(desk: Desk) -> Health:
         return Health(status="failing", detail="the store cannot be written")
     if status is None or not status.alive(desk.clock.now_ms()):
         return Health(status="failing", detail="the engine's heartbeat is old")
-    if desk.acceptor.full:
+    if desk.backlog.full:
         return Health(status="failing", detail="more is pending than --max-backlog lets")
     return Health(status="ok", detail="events are taken")
