@@ -12,6 +12,7 @@ from console.domain.delivery import Delivered, Exchange, Failed, Retry, Verdict,
 from console.domain.endpoint import Endpoint
 from console.domain.errors import SealedError, TransformError
 from console.domain.handshake import Permission, asking_headers, origin_headers, permission_of, wants_permission
+from console.domain.loops import outgoing_headers
 from console.domain.outcome import (
     DEFAULT_PROFILE,
     PLAIN_WORDS,
@@ -57,8 +58,11 @@ class _Fixed:
 class Dispatcher:
     """Sends claimed deliveries through a transport and says what came of them. Never raises for a receiver's deeds."""
 
-    def __init__(self, transport: Transport, *, clock: Clock, random: Random, keys: Keyring = NO_KEYS) -> None:
+    def __init__(
+        self, transport: Transport, *, clock: Clock, random: Random, keys: Keyring = NO_KEYS, instance: str = "unnamed"
+    ) -> None:
         self._transport, self._clock, self._random, self.keys = transport, clock, random, keys
+        self._instance = instance
         self._origin = socket.gethostname()
         """The name under which receivers are asked for their permission, and sent to when they gave it."""
         self._fixed: dict[int, _Fixed] = {}
@@ -97,6 +101,7 @@ class Dispatcher:
             ("webhook-timestamp", str(timestamp_s)),
             ("webhook-signature", sign(fixed.secrets, claimed.event_id, timestamp_s, body)),
             ("webhook-event-type", claimed.event_type),
+            *outgoing_headers(instance=self._instance, event_id=claimed.event_id, hops=claimed.hops, via=claimed.via),
         )
         if endpoint.dry_run:
             return self._dry_run(claimed, started_ms, _unanswered(url, kept + own), made)

@@ -188,7 +188,7 @@ async def _deliver(
     supervisor = Supervisor(
         reader=reader,
         writer=writer,
-        dispatcher=Dispatcher(transport, clock=clock, random=Random(), keys=settings.keys),
+        dispatcher=Dispatcher(transport, clock=clock, random=Random(), keys=settings.keys, instance=reader.instance()),
         schedule=Schedule(settings.max_in_flight, clock),
         clock=clock,
         epoch=epoch,

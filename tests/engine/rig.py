@@ -186,7 +186,9 @@ class Rig:
             self.supervisor = Supervisor(
                 reader=reader,
                 writer=writer,
-                dispatcher=Dispatcher(transport, clock=clock, random=Random(7), keys=self.keys),
+                dispatcher=Dispatcher(
+                    transport, clock=clock, random=Random(7), keys=self.keys, instance=self.store.instance()
+                ),
                 schedule=Schedule(max_in_flight, clock),
                 clock=clock,
                 epoch=epoch,
