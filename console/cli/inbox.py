@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from functools import wraps
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,6 +19,9 @@ from console.domain.inbound import Arrival, ArrivalRow, Fate, InboxFilter, Reque
 from console.domain.inbox_query import parse_inbox
 from console.operations.actor import current_actor
 from console.store import Store
+
+if TYPE_CHECKING:
+    from console.intake.sending import Answered
 
 R = TypeVar("R")
 
@@ -228,9 +231,7 @@ def replay(
     if endpoint_ref is not None:
         return _to_endpoint(invocation, req, endpoint_ref, reason)
     assert url is not None
-    with invocation.reading() as store:
-        arrival = store.arrival(req)
-    return send_on(invocation, arrival, url, allow_address)
+    return _to_url(invocation, req, url, allow_address)
 
 
 def _to_endpoint(invocation: Invocation, req: RequestId, ref: str, reason: str | None) -> int:
@@ -264,15 +265,34 @@ def _to_endpoint(invocation: Invocation, req: RequestId, ref: str, reason: str |
     return 0
 
 
-def send_on(invocation: Invocation, arrival: Arrival, url: str, allow_address: tuple[str, ...]) -> int:
-    """Send a request to a URL and print what came back. Returns 1 when that was no 2xx."""
+def _to_url(invocation: Invocation, req: RequestId, url: str, allow_address: tuple[str, ...]) -> int:
+    """Raises ConsoleError; an exception that ends the sending leaves in the audit log that it did not end."""
+    from console.intake.sending import again
+    from console.operations.forwarding import begin_forward, end_forward
+
+    with invocation.writing() as store:
+        arrival = store.arrival(req)
+        again(arrival, url)  # refused before it is in the log
+        act = begin_forward(store, req, url, actor=current_actor(), now_ms=invocation.clock.now_ms())
+        answered = send_on(invocation, arrival, url, allow_address)
+        result = answered.problem or f"HTTP {answered.status}"
+        end_forward(store, act, result, now_ms=invocation.clock.now_ms())
+    return 0 if answered.fine else 1
+
+
+def send_on(invocation: Invocation, arrival: Arrival, url: str, allow_address: tuple[str, ...]) -> "Answered":
+    """Send a request to a URL and print what came back."""
     from console.config import allowed_addresses
     from console.intake.sending import addresses_for, again, send
 
     addresses = addresses_for(url, allowed_addresses(allow_address, invocation.environ))
     outgoing = again(arrival, url)
     answered = send(outgoing, addresses=addresses, clock=invocation.clock)
-    fine = answered.status is not None and 200 <= answered.status < 300
+    _say_answer(invocation, arrival, outgoing.url, answered)
+    return answered
+
+
+def _say_answer(invocation: Invocation, arrival: Arrival, url: str, answered: "Answered") -> None:
     if invocation.json:
         emit(
             {
@@ -281,16 +301,15 @@ def send_on(invocation: Invocation, arrival: Arrival, url: str, allow_address: t
                 "event_id": arrival.row.event_id,
                 "event_type": arrival.row.event_type,
                 "delivery_id": None,
-                "url": outgoing.url,
+                "url": url,
                 "status": answered.status,
                 "problem": answered.problem,
                 "took_ms": round(answered.took_ms, 3),
             }
         )
-        return 0 if fine else 1
+        return
     from console.ui.format import one_line, sanitise_bytes
 
     said = answered.problem or f"{answered.status} after {answered.took_ms:.0f} ms"
     body = one_line(sanitise_bytes(answered.body, 300), 200) if answered.body else ""
-    say(f"→ {clean(outgoing.url)}  {paint(clean(said), 'ok' if fine else 'error')}  {body}".rstrip())
-    return 0 if fine else 1
+    say(f"→ {clean(url)}  {paint(clean(said), 'ok' if answered.fine else 'error')}  {body}".rstrip())

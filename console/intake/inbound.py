@@ -55,10 +55,10 @@ class Checked:
 class Checks(Protocol):
     """What an event must pass beside its proof: loops and schemas."""
 
-    def __call__(self, request: InboundRequest, event: Genuine) -> Checked | Refused: ...
+    async def __call__(self, request: InboundRequest, event: Genuine) -> Checked | Refused: ...
 
 
-def no_checks(request: InboundRequest, event: Genuine) -> Checked | Refused:
+async def no_checks(request: InboundRequest, event: Genuine) -> Checked | Refused:
     """Everything passes."""
     return Checked()
 
@@ -140,7 +140,7 @@ class Inbound:
             case Reply():
                 return await self._reply(source, request, judged, began_s)
             case Genuine():
-                checked = self._checks(request, judged)
+                checked = await self._checks(request, judged)
                 if isinstance(checked, Refused):
                     return await self._refuse(source, request, checked, began_s)
                 return await self._accept(source, request, judged, checked, began_s)

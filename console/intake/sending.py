@@ -51,6 +51,11 @@ class Answered:
     took_ms: float = 0.0
     problem: str | None = None
 
+    @property
+    def fine(self) -> bool:
+        """A 2xx."""
+        return self.status is not None and 200 <= self.status < 300
+
 
 def again(arrival: Arrival, url: str) -> Outgoing:
     """A request as it came in, to another URL: its path goes below that one, its query behind it.

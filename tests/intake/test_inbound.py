@@ -228,7 +228,7 @@ async def test_sealed_secrets_are_opened_and_a_missing_key_is_no_refusal_for_goo
 async def test_checks_flag_or_refuse_what_is_genuine(make_desk: Callable[..., Desk]) -> None:
     flaw = Flaw(path="data.amount", reason="is missing", pattern="*", version=3)
 
-    def checks(request: InboundRequest, event: Genuine) -> Checked | Refused:
+    async def checks(request: InboundRequest, event: Genuine) -> Checked | Refused:
         if b"bad" in event.payload:
             return Refused(status=400, reason="does not match")
         return Checked(hops=2, via="a, b", flaw=flaw)
