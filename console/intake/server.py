@@ -18,6 +18,7 @@ from console.domain.errors import ConfigError, StoreError
 from console.intake.acceptor import Acceptor
 from console.intake.app import make_app
 from console.intake.backlog import Backlog
+from console.intake.checks import StoreChecks
 from console.intake.desk import Desk
 from console.intake.doors import Doors
 from console.intake.front import Front
@@ -92,6 +93,7 @@ def _desk(settings: IntakeSettings, host: Host) -> Any:
                 host.writer,
                 host.clock,
                 host.log,
+                checks=StoreChecks(reader, host.clock),
                 full=lambda: backlog.full,
             ),
             random=SystemRandom(),
