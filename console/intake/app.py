@@ -1,26 +1,23 @@
 """The routes, put together."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from litestar import Litestar, Request, Response
+from litestar import Litestar, Request, Response, get
 from litestar.connection import ASGIConnection
 from litestar.di import Provide
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.handlers import BaseRouteHandler
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
 
-from console import __version__
 from console.intake.desk import Desk
+from console.intake.metrics import Metrics
+from console.intake.openapi import Description
 from console.intake.problems import Fault, Problem, problem_of
 from console.intake.routes import deliveries, endpoints, events, standing
 
-DESCRIPTION = """Events in, and what became of them out.
-
-Every request but those of `/healthz` and `/readyz` needs a token: `Authorization: Bearer whc_…`, made by
-`webhook-console tokens add NAME --scope …`. What goes wrong is answered as RFC 9457 has it."""
+ROUTES: Sequence[BaseRouteHandler] = (*events.ROUTES, *deliveries.ROUTES, *endpoints.ROUTES, *standing.ROUTES)
+"""All that the API describes."""
 
 
 def make_app(desk: Desk) -> Litestar:
@@ -32,21 +29,21 @@ def make_app(desk: Desk) -> Litestar:
                 connection.headers.get("authorization"), handler.opt.get("scope")
             )
 
+    description, metrics = Description(ROUTES), Metrics(desk)
+
+    @get("/v1/openapi.json", include_in_schema=False)
+    async def openapi() -> Response[bytes]:
+        return Response(await description.read(), media_type="application/vnd.oai.openapi+json")
+
     return Litestar(
-        route_handlers=[*events.ROUTES, *deliveries.ROUTES, *endpoints.ROUTES, *standing.ROUTES],
+        route_handlers=[*ROUTES, openapi],
         guards=[enter],
-        dependencies={"desk": Provide(lambda: desk, sync_to_thread=False)},
+        dependencies={
+            "desk": Provide(lambda: desk, sync_to_thread=False),
+            "metrics": Provide(lambda: metrics, sync_to_thread=False),
+        },
         exception_handlers={Exception: _tell},
-        openapi_config=OpenAPIConfig(
-            title="webhook-console",
-            version=__version__,
-            description=DESCRIPTION,
-            path="/v1",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
-            components=Components(security_schemes={"token": SecurityScheme(type="http", scheme="bearer")}),
-            security=[{"token": []}],
-            use_handler_docstrings=True,
-        ),
+        openapi_config=None,
         logging_config=None,
     )
 

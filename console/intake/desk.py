@@ -1,7 +1,8 @@
 """What the routes work with: the store to read and to write, the clock, and who asks."""
 
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
 
@@ -34,6 +35,8 @@ class Desk:
     backlog: Backlog
     inbound: Inbound
     random: Random
+    answered: Counter[int] = field(default_factory=Counter)
+    """Requests by the status of their answer."""
 
     @property
     def clock(self) -> Clock:

@@ -4,7 +4,6 @@ Events are posted here and not through the framework, whose routing and injectio
 the route that it documents for them does the same, and is what this stands in for.
 """
 
-from collections import Counter
 from collections.abc import Awaitable, Callable, MutableMapping
 from functools import partial
 from typing import Any
@@ -28,8 +27,6 @@ class Front:
 
     def __init__(self, desk: Desk, inner: Application) -> None:
         self._desk, self._inner = desk, inner
-        self.answered: Counter[int] = Counter()
-        """Requests by the status of their answer."""
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -41,7 +38,7 @@ class Front:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                self.answered[message["status"]] += 1
+                self._desk.answered[message["status"]] += 1
             await send(message)
 
         try:

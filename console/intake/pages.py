@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Callable, Mapping
 from typing import Annotated, Literal, TypeVar
 
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from console.domain.ids import EndpointId
 from console.domain.query import Query, parse_query
@@ -21,11 +21,11 @@ LIMIT_MOST = 500
 BUDGET_MS = 500.0
 """So long is looked for rows of one page."""
 
-Limit = Annotated[int, Parameter(ge=1, le=LIMIT_MOST, description="At most so many.")]
-Cursor = Annotated[str | None, Parameter(max_length=200, description="`next` of the page before.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=LIMIT_MOST, description="At most so many.")]
+Cursor = Annotated[str | None, QueryParameter(max_length=200, description="`next` of the page before.")]
 Filter = Annotated[
     str | None,
-    Parameter(
+    QueryParameter(
         max_length=4000,
         description="A line of the filter language: `endpoint:crm state:failed cause:timeout_read status:5xx since:2h`",
     ),

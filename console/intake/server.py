@@ -46,10 +46,10 @@ def intake(settings: IntakeSettings) -> Callable[[Host], AbstractAsyncContextMan
 
 @asynccontextmanager
 async def _serving(settings: IntakeSettings, host: Host) -> AsyncIterator[None]:
-    listener = _listen(settings.listen)
     failure: Exception | None = None
     with _desk(settings, host) as desk, _uvicorn_speaks(host.log):
-        server = _server(settings, desk, listener)
+        server = _server(settings, desk)
+        listener = _listen(settings.listen)
         await _say(settings, host, listener)
         async with asyncio.TaskGroup() as group:
             serving = group.create_task(server.serve([listener]))
@@ -139,7 +139,7 @@ class Server(uvicorn.Server):
                 pass
 
 
-def _server(settings: IntakeSettings, desk: Desk, listener: socket.socket) -> Server:
+def _server(settings: IntakeSettings, desk: Desk) -> Server:
     inner: Any = make_app(desk)
     app: Any = Front(desk, inner)
     if settings.trusted_proxies:
@@ -162,7 +162,6 @@ def _server(settings: IntakeSettings, desk: Desk, listener: socket.socket) -> Se
         )
         config.load()
     except (OSError, ssl.SSLError) as error:
-        listener.close()
         raise ConfigError(f"--tls-cert {settings.tls_cert}: no certificate and key that go together: {error}") from None
     return Server(config)
 

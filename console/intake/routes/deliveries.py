@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import get, post
+from litestar.params import JSONBody
 
 from console.domain.delivery import Attempt
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter
@@ -82,7 +83,7 @@ async def show(desk: At, delivery_id: Id) -> DeliveryWithAttempts:
     summary="Retry deliveries",
     **needs(Scope.DELIVERIES_WRITE, 413, tag="deliveries"),
 )
-async def retry(request: Asked, desk: At, data: RetryAsked) -> Retried:
+async def retry(request: Asked, desk: At, data: JSONBody[RetryAsked]) -> Retried:
     """Make all that match due again. The engine carries it out as an operation, which can be looked at and undone."""
     now_ms = desk.clock.now_ms()
     query = query_of(data.filter, now_ms)
@@ -111,7 +112,9 @@ async def retry(request: Asked, desk: At, data: RetryAsked) -> Retried:
     summary="Retry a delivery",
     **needs(Scope.DELIVERIES_WRITE, 404, 413, tag="deliveries"),
 )
-async def retry_one(request: Asked, desk: At, delivery_id: Id, data: WhyAsked | None = None) -> OperationShape:
+async def retry_one(
+    request: Asked, desk: At, delivery_id: Id, data: JSONBody[WhyAsked | None] = None
+) -> OperationShape:
     """Make it due now. One that is on the wire is left alone."""
     id_, who, now_ms = DeliveryId(parse_number("dlv", delivery_id)), actor(request), desk.clock.now_ms()
     reason = None if data is None else data.reason
@@ -129,7 +132,9 @@ async def retry_one(request: Asked, desk: At, delivery_id: Id, data: WhyAsked | 
     summary="Cancel a delivery",
     **needs(Scope.DELIVERIES_WRITE, 404, 413, tag="deliveries"),
 )
-async def cancel_one(request: Asked, desk: At, delivery_id: Id, data: WhyAsked | None = None) -> OperationShape:
+async def cancel_one(
+    request: Asked, desk: At, delivery_id: Id, data: JSONBody[WhyAsked | None] = None
+) -> OperationShape:
     """Give it up, when it is pending or failed."""
     id_, who, now_ms = DeliveryId(parse_number("dlv", delivery_id)), actor(request), desk.clock.now_ms()
     reason = None if data is None else data.reason

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import delete, get, patch, post
+from litestar.params import JSONBody
 
 from console.domain.endpoint import Endpoint
 from console.domain.errors import UnknownReferenceError
@@ -51,7 +52,7 @@ async def list_(desk: At, filter: Filter = None, limit: Limit = 50, cursor: Curs
 
 
 @post("/v1/endpoints", status_code=201, summary="Add an endpoint", **needs(Scope.ENDPOINTS_WRITE, 413, tag="endpoints"))
-async def add(request: Asked, desk: At, data: AskedEndpoint) -> EndpointAdded:
+async def add(request: Asked, desk: At, data: JSONBody[AskedEndpoint]) -> EndpointAdded:
     """Add a URL that wants events. A signing secret is made when none is given, and is told only in this answer."""
     who, now_ms = actor(request), desk.clock.now_ms()
 
@@ -70,7 +71,7 @@ async def show(desk: At, ref: Id) -> EndpointShape:
 
 
 @patch("/v1/endpoints/{ref:str}", summary="Edit an endpoint", **needs(Scope.ENDPOINTS_WRITE, 404, 413, tag="endpoints"))
-async def edit(request: Asked, desk: At, ref: Id, data: AskedEndpoint) -> EndpointShape:
+async def edit(request: Asked, desk: At, ref: Id, data: JSONBody[AskedEndpoint]) -> EndpointShape:
     """Change what is given, and nothing else. A part of the policy may be `default`, to follow the default again."""
     who, now_ms = actor(request), desk.clock.now_ms()
 
@@ -117,7 +118,7 @@ async def remove(request: Asked, desk: At, ref: Id) -> EndpointRemoved:
     summary="Pause an endpoint",
     **needs(Scope.ENDPOINTS_WRITE, 404, 413, tag="endpoints"),
 )
-async def pause(request: Asked, desk: At, ref: Id, data: PauseAsked | None = None) -> EndpointShape:
+async def pause(request: Asked, desk: At, ref: Id, data: JSONBody[PauseAsked | None] = None) -> EndpointShape:
     """Hold what it is owed. Events are still accepted for it, and wait."""
     asked, who, now_ms = data or PauseAsked(), actor(request), desk.clock.now_ms()
     until_ms = None if asked.for_s is None else now_ms + max(1, round(asked.for_s * 1000))
@@ -137,7 +138,7 @@ async def pause(request: Asked, desk: At, ref: Id, data: PauseAsked | None = Non
     summary="Resume an endpoint",
     **needs(Scope.ENDPOINTS_WRITE, 404, 413, tag="endpoints"),
 )
-async def resume(request: Asked, desk: At, ref: Id, data: ResumeAsked | None = None) -> EndpointShape:
+async def resume(request: Asked, desk: At, ref: Id, data: JSONBody[ResumeAsked | None] = None) -> EndpointShape:
     """Send again, be it paused, tripped or disabled."""
     asked, who, now_ms = data or ResumeAsked(), actor(request), desk.clock.now_ms()
     pace = resume_pace(asked.rate, now_ms)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import Response, get, post
 from litestar.openapi.spec import OpenAPIMediaType, Operation
-from litestar.params import Body, Parameter
+from litestar.params import Body, HeaderParameter
 
 from console.domain.event import Event
 from console.domain.filters import DeliveryFilter, EventFilter
@@ -55,8 +55,8 @@ async def post_(
     ],
     idempotency_key: Annotated[
         str | None,
-        Parameter(
-            header="Idempotency-Key",
+        HeaderParameter(
+            name="Idempotency-Key",
             required=False,
             description="The same key with the same events again is answered in the same way, and changes nothing.",
         ),

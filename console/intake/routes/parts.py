@@ -5,14 +5,15 @@ from typing import Annotated, Any
 
 from litestar import Request
 from litestar.datastructures.state import State
+from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
-from litestar.params import Dependency, Parameter
+from litestar.params import PathParameter
 
 from console.domain.token import Scope, Token
 from console.intake.desk import Desk, actor_of
 from console.intake.problems import ProblemBody
 
-At = Annotated[Desk, Dependency(skip_validation=True)]
+At = NamedDependency[Desk]
 Asked = Request[None, Token, State]
 
 _WORDS: Mapping[int, str] = {
@@ -53,4 +54,4 @@ def actor(request: Asked) -> str:
     return actor_of(request.auth)
 
 
-Id = Annotated[str, Parameter(max_length=200)]
+Id = Annotated[str, PathParameter(max_length=200)]

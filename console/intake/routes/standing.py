@@ -1,10 +1,11 @@
-"""`/v1/operations`, `/v1/stats`, `/healthz` and `/readyz`."""
+"""`/v1/operations`, `/v1/stats`, `/metrics`, `/healthz` and `/readyz`."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
-from litestar import Response, get, post
-from litestar.params import Parameter
+from litestar import MediaType, Response, get, post
+from litestar.di import NamedDependency
+from litestar.params import QueryParameter
 
 from console.domain.ids import OperationId, parse_number
 from console.domain.moment import iso_ms
@@ -14,6 +15,7 @@ from console.domain.retry import parse_duration_s
 from console.domain.status import Gauge
 from console.domain.token import Scope
 from console.intake import shaping
+from console.intake.metrics import CONTENT_TYPE, Metrics
 from console.intake.pages import Cursor, Limit, cursor_of, number_of
 from console.intake.problems import Problem
 from console.intake.readiness import readiness
@@ -57,7 +59,7 @@ async def cancel(request: Asked, desk: At, operation_id: Id) -> OperationShape:
 
 @get("/v1/stats", summary="Rates and what is owed", **needs(Scope.EVENTS_READ, tag="stats"))
 async def stats(
-    desk: At, window: Annotated[str, Parameter(max_length=20, description="`5m`, `1h`; a day at most.")] = "5m"
+    desk: At, window: Annotated[str, QueryParameter(max_length=20, description="`5m`, `1h`; a day at most.")] = "5m"
 ) -> Stats:
     """Rates, errors and latencies of the last minutes or hours, overall and by endpoint."""
     length_s = parse_duration_s(window)
@@ -133,6 +135,12 @@ def _summed(parts: Iterable[Mapping[Cause, int]]) -> dict[Cause, int]:
     return total
 
 
+@get("/metrics", summary="Metrics for Prometheus", media_type=MediaType.TEXT, **needs(Scope.METRICS_READ, tag="health"))
+async def read_metrics(metrics: NamedDependency[Metrics]) -> Response[bytes]:
+    """Counters since the engine started, and how it stands now, in the text format of Prometheus."""
+    return Response(await metrics.read(), media_type=CONTENT_TYPE)
+
+
 @get("/healthz", opt={"open": True}, tags=["health"], summary="Whether the process lives")
 async def healthz() -> Health:
     """The engine's loop answers."""
@@ -146,4 +154,4 @@ async def readyz(desk: At) -> Response[Health]:
     return Response(health, status_code=200 if health.status == "ok" else 503)
 
 
-ROUTES = [operations, operation, cancel, stats, healthz, readyz]
+ROUTES = [operations, operation, cancel, stats, read_metrics, healthz, readyz]
