@@ -52,12 +52,18 @@ class Desk:
         doors = Doors(reader, time, keys)
         self.inbound = Inbound(doors, self.writes, time, structlog.get_logger(), checks=checks)
 
+    def tick(self, seconds: float) -> None:
+        """Let time pass, on a clock that can be told to."""
+        assert isinstance(self._time, ManualClock)
+        self._time.advance(seconds)
+
     def add(self, kind: SourceKind, name: str = "shop", *secrets: str, **options: Any) -> Source:
         known = secrets or ((SECRETS[kind],) if kind in SECRETS else ())
         spec = SourceSpec(
             name=name, kind=kind, secrets=tuple(Secret(text=s) for s in known), options=SourceOptions(**options)
         )
-        self.clock.advance(2 * LOOK_S)
+        if isinstance(self._time, ManualClock):
+            self.tick(2 * LOOK_S)
         return add_source(
             self.store, spec, actor="ada", now_ms=self.clock.now_ms(), random=Random(name), keys=self.keys
         )
