@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from console.cli.output import clean, paint, say
 from console.cli.table import Cell, Column, print_facts, print_table
-from console.domain.delivery import Attempt, Exchange
+from console.domain.delivery import DRY_RUN_WORDS, REQUEST_BODY_CAP_BYTES, Attempt, Exchange
 from console.domain.ids import format_number
 from console.domain.outcome import PLAIN_WORDS, Headers
 from console.domain.redaction import redact_url
@@ -30,6 +30,8 @@ def attempt_in_words(attempt: Attempt) -> str:
     if attempt.ended_at_ms is None:
         return "under way"
     if attempt.succeeded:
+        if attempt.dry_run:
+            return f"{paint(DRY_RUN_WORDS, 'accent')}"
         return f"{paint('delivered', 'ok')}: HTTP {attempt.status} in {took}"
     status = "" if attempt.status is None else f" {attempt.status}"
     detail = f": {clean(attempt.detail)}" if attempt.detail else ""
@@ -39,6 +41,8 @@ def attempt_in_words(attempt: Attempt) -> str:
 def attempt_result(attempt: Attempt) -> tuple[str, str | None]:
     if attempt.ended_at_ms is None:
         return "sending", "accent"
+    if attempt.dry_run:
+        return "dry run", "accent"
     if attempt.succeeded:
         return f"ok {attempt.status}", "ok"
     return " ".join(str(p) for p in ("FAILED", attempt.cause, attempt.status) if p is not None), "error"
@@ -113,13 +117,20 @@ def print_attempt(attempt: Attempt, exchange: Exchange | None) -> None:
     if exchange is None:
         say("\nWhat went over the wire is not known.")
         return
-    _print_headers(f"POST {clean(redact_url(exchange.url))}", exchange.request_headers)
+    if attempt.dry_run:
+        say(f"\n{DRY_RUN_WORDS}; this would have been:")
+    _print_headers(f"{exchange.request_method} {clean(redact_url(exchange.url))}", exchange.request_headers)
+    if exchange.request_body is not None:
+        say()
+        print_text(sanitise_bytes(exchange.request_body, len(exchange.request_body)))
+        if len(exchange.request_body) >= REQUEST_BODY_CAP_BYTES:
+            say(paint("(more of the body followed, which was not kept)", "muted"))
     if attempt.status is not None:
         _print_headers(f"HTTP {attempt.status}", exchange.response_headers)
         if exchange.response_body:
             body = readable_body(exchange.response_headers, exchange.response_body)
             say(f"\n{paint(f'({body.note})', 'muted')}" if body.note else "")
-            _print_text(sanitise_bytes(body.data, len(body.data)))
+            print_text(sanitise_bytes(body.data, len(body.data)))
         if exchange.response_truncated:
             say(paint("(more of the answer followed, which was not read)", "muted"))
 
@@ -138,7 +149,8 @@ def _print_headers(first: str, headers: Headers) -> None:
         say(f"{paint(clean(name) + ':', 'muted')} {clean(value)}")
 
 
-def _print_text(text: str) -> None:
+def print_text(text: str) -> None:
+    """Lines that have been cleaned."""
     for line in text_lines(text):
         say(line)
 
@@ -151,4 +163,4 @@ def print_payload(payload: bytes) -> None:
         pretty = msgspec.json.format(payload, indent=2)
     except (msgspec.DecodeError, RecursionError):
         pretty = payload
-    _print_text(sanitise_bytes(pretty, len(pretty)))
+    print_text(sanitise_bytes(pretty, len(pretty)))

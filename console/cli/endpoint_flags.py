@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from console.cli.parameters import HEADER, NAME, PATTERNS, SECRET, Checked, read_hidden
+from console.cli.transform_flags import RESHAPING_OPTIONS, ReshapingFlags, reshaping_flags
 from console.domain.errors import InvalidInputError
 from console.domain.policy import BUILT_IN, DeliveryPolicy, check_policy
 from console.domain.policy_parts import PARTS, Part
@@ -48,13 +49,14 @@ class EndpointFlags:
     name: str | None
     types: tuple[str, ...]
     secrets: tuple[str, ...]
+    reshaping: ReshapingFlags
     policy: PolicyFlags
 
     @property
     def given(self) -> list[str]:
         """The names of what was given, for the audit log: never a value."""
         parts = {"name": self.name, "types": self.types, "secret": self.secrets}
-        return [*(name for name, value in parts.items() if value), *self.policy.given]
+        return [*(name for name, value in parts.items() if value), *self.reshaping.given, *self.policy.given]
 
 
 def _merged(before: Headers, given: Headers) -> Headers:
@@ -156,6 +158,7 @@ _OPTIONS = (
         metavar="whsec_…|@FILE|-",
         help="A signing secret; @FILE and - (stdin) keep it out of the shell's history. Repeatable: each one signs.",
     ),
+    *RESHAPING_OPTIONS,
     *_POLICY_OPTIONS,
 )
 
@@ -196,6 +199,7 @@ def endpoint_options(command: Callable[..., R]) -> Callable[..., R]:
             name=kwargs.pop("name"),
             types=tuple(dict.fromkeys(pattern for group in kwargs.pop("types") for pattern in group)),
             secrets=tuple(dict.fromkeys(kwargs.pop("secrets"))),
+            reshaping=reshaping_flags(kwargs),
             policy=_policy_flags(kwargs),
         )
         return command(*args, flags=flags, **kwargs)

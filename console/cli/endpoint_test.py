@@ -7,14 +7,15 @@ import click
 from console.cli.commands import ConsoleCommand
 from console.cli.invocation import Invocation, pass_invocation
 from console.cli.output import clean, emit, note, say
-from console.cli.parameters import DURATION, ENDPOINT
+from console.cli.parameters import DURATION, ENDPOINT, EVENT_TYPE
 from console.cli.records import attempt_record
+from console.cli.send import read_payload
 from console.domain.delivery import Attempt
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.filters import AttemptFilter, AttemptPage
 from console.domain.ids import AttemptId, EventId
 from console.operations.actor import current_actor
-from console.operations.endpoints import send_test
+from console.operations.endpoints import TEST_EVENT_TYPE, TEST_PAYLOAD, send_test
 from console.store import Store
 
 DEFAULT_WAIT_S = 10.0
@@ -24,9 +25,15 @@ _LOOK_S = 0.02
 @click.command(
     cls=ConsoleCommand,
     json_fields=("event_id", "endpoint", "attempt"),
-    examples=("endpoints test billing", "endpoints test billing --wait 30s --json"),
+    examples=(
+        "endpoints test billing",
+        "endpoints test billing --wait 30s --json",
+        "endpoints test billing --type invoice.paid --data @invoice.json",
+    ),
 )
 @click.argument("ref", type=ENDPOINT)
+@click.option("--type", "type_", type=EVENT_TYPE, metavar="TYPE", help=f"Of the event. Default: {TEST_EVENT_TYPE}")
+@click.option("--data", metavar="JSON|@FILE|-", help="Its payload. Default: a few words.")
 @click.option(
     "--wait",
     "wait_s",
@@ -35,15 +42,25 @@ _LOOK_S = 0.02
     help="How long to wait for the attempt; 0 does not wait. Default: 10s when an engine is running.",
 )
 @pass_invocation
-def test(invocation: Invocation, ref: str, wait_s: float | None) -> int:
-    """Send a webhook.test event to one endpoint, whatever types it wants, and report its first attempt.
+def test(invocation: Invocation, ref: str, type_: str | None, data: str | None, wait_s: float | None) -> int:
+    """Send a signed test event to one endpoint, whatever it wants, and report its first attempt.
+
+    It goes past the endpoint's types and filter, and through its transform, as 'transform test' shows it beforehand.
 
     The exit code is 1 when the attempt failed or did not end in time. With --json, attempt is null when none was
     waited for or none ended in time, else an object with the fields of attempts list.
     """
+    payload = TEST_PAYLOAD if data is None else read_payload(data)
     with invocation.writing() as store:
         endpoint = store.find_endpoint(ref)
-        accepted = send_test(store, endpoint, actor=current_actor(), now_ms=invocation.clock.now_ms())
+        accepted = send_test(
+            store,
+            endpoint,
+            actor=current_actor(),
+            now_ms=invocation.clock.now_ms(),
+            type=type_ or TEST_EVENT_TYPE,
+            payload=payload,
+        )
         obstacle = _obstacle(store, endpoint, invocation.clock.now_ms())
         if wait_s is None:
             wait_s = 0.0 if obstacle else DEFAULT_WAIT_S

@@ -54,6 +54,7 @@ def endpoints() -> None:
         "endpoints add https://example.com/hooks --secret @secret.txt",
         "endpoints add https://example.com/hooks --rate-limit 50/s --ordering fifo --order-key data.customer",
         "endpoints add https://example.com/hooks --schedule exponential:first=5s,cap=2h,tries=12 --bearer @token.txt",
+        "endpoints add https://example.com/hooks --when 'payload.amount > 10000' --dry-run",
     ),
 )
 @click.argument("url", type=URL)
@@ -78,7 +79,12 @@ def add(invocation: Invocation, url: str, flags: EndpointFlags) -> int:
             policy=_policy(flags, defaults, defaults),
         )
         endpoint = acts.add_endpoint(
-            store, spec, actor=current_actor(), now_ms=invocation.clock.now_ms(), random=SystemRandom(), keys=keys
+            store,
+            flags.reshaping.put_into(spec),
+            actor=current_actor(),
+            now_ms=invocation.clock.now_ms(),
+            random=SystemRandom(),
+            keys=keys,
         )
     _warn_about(url)
     if invocation.json:
@@ -163,6 +169,7 @@ def show(invocation: Invocation, ref: str) -> int:
         "endpoints edit billing --url https://example.com/v2/hooks",
         "endpoints edit billing --timeout 30s --header X-Team=",
         "endpoints edit billing --secret @secret.txt",
+        "endpoints edit billing --when none --body-template '{\"text\": {{ payload.name | tojson }}}' --live",
     ),
 )
 @click.argument("ref", type=ENDPOINT)
@@ -193,7 +200,13 @@ def edit(invocation: Invocation, ref: str, url: str | None, flags: EndpointFlags
         )
         now_ms = invocation.clock.now_ms()
         endpoint = acts.edit_endpoint(
-            store, before.id, spec, actor=current_actor(), now_ms=now_ms, changed=", ".join(changed), keys=keys
+            store,
+            before.id,
+            flags.reshaping.put_into(spec),
+            actor=current_actor(),
+            now_ms=now_ms,
+            changed=", ".join(changed),
+            keys=keys,
         )
     if url:
         _warn_about(url)

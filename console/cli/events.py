@@ -14,8 +14,8 @@ from console.domain.endpoint import Endpoint
 from console.domain.event import Event, EventRow
 from console.domain.filters import DeliveryFilter, EventFilter
 from console.domain.ids import EventId
+from console.domain.not_owed import not_owed_words
 from console.domain.query import Query
-from console.domain.why import not_owed_words
 
 _SHOW_FIELDS = (
     "id",

@@ -21,14 +21,15 @@ from console.domain.sealing import is_sealed
 from console.domain.searching import SearchStatus
 from console.domain.signing import Secret, redacted_secret, with_public_key
 from console.domain.status import EngineStatus, Gauge
+from console.domain.transform import Transform
 
 Record = dict[str, Any]
 
 GAUGE_FIELDS = ("pending", "sending", "delivered", "failed", "cancelled")
 ENDPOINT_FIELDS = (
     "id", "name", "url", "types", "state", "state_reason", "state_since", "probe_at", "trips", "pace",
-    "resume_at", "resume_pace", "permitted_url", "permitted_per_minute", "policy", "own", "secrets",
-    "created_at", "version",
+    "resume_at", "resume_pace", "permitted_url", "permitted_per_minute", "filter", "transform", "dry_run",
+    "policy", "own", "secrets", "created_at", "version",
 )  # fmt: skip
 ENDPOINT_ROW_FIELDS = (
     *ENDPOINT_FIELDS, *GAUGE_FIELDS, "oldest_due_at", "last_success_at", "last_failure_at", "last_failure_cause",
@@ -46,8 +47,8 @@ ATTEMPT_FIELDS = (
     "connect_ms", "tls_ms",
 )  # fmt: skip
 EXCHANGE_FIELDS = (
-    "url", "request_headers", "response_headers", "response_body", "response_body_base64", "response_truncated",
-    "remote_address",
+    "url", "request_method", "request_headers", "request_body", "request_body_base64", "response_headers",
+    "response_body", "response_body_base64", "response_truncated", "remote_address",
 )  # fmt: skip
 OPERATION_FIELDS = (
     "id", "kind", "actor", "target", "reason", "started_at", "finished_at", "done", "total", "rate_per_s",
@@ -126,11 +127,27 @@ def endpoint_record(endpoint: Endpoint) -> Record:
         "resume_pace": None if endpoint.resume_pace is None else _pace(endpoint.resume_pace),
         "permitted_url": endpoint.permitted_url,
         "permitted_per_minute": endpoint.permitted_per_minute,
+        "filter": endpoint.filter,
+        "transform": transform_record(endpoint.transform),
+        "dry_run": endpoint.dry_run,
         "policy": policy_record(endpoint.policy),
         "own": sorted(policy_name(field) for field in endpoint.own),
         "secrets": [secret_record(secret) for secret in endpoint.secrets],
         "created_at": iso(endpoint.created_at_ms),
         "version": endpoint.version,
+    }
+
+
+def transform_record(transform: Transform | None) -> Record | None:
+    """As a file of `--transform` has it; headers that may hold secrets are redacted."""
+    if transform is None:
+        return None
+    return {
+        "body": transform.body,
+        "content_type": transform.content_type,
+        "headers": dict(shown_headers(transform.headers)),
+        "path": transform.path,
+        "method": transform.method,
     }
 
 
@@ -226,15 +243,24 @@ def attempt_record(attempt: Attempt) -> Record:
     }
 
 
-def exchange_record(exchange: Exchange) -> Record:
-    """What went over the wire; a body that is not UTF-8 is given in base64 instead."""
+def _body(raw: bytes) -> tuple[str | None, str | None]:
     try:
-        text, encoded = exchange.response_body.decode(), None
+        return raw.decode(), None
     except UnicodeDecodeError:
-        text, encoded = None, base64.b64encode(exchange.response_body).decode()
+        return None, base64.b64encode(raw).decode()
+
+
+def exchange_record(exchange: Exchange) -> Record:
+    """What went over the wire; a body that is not UTF-8 is given in base64 instead. A request body is there when a
+    transform has made it."""
+    text, encoded = _body(exchange.response_body)
+    made, made_encoded = (None, None) if exchange.request_body is None else _body(exchange.request_body)
     return {
         "url": exchange.url,
+        "request_method": exchange.request_method,
         "request_headers": [list(field) for field in exchange.request_headers],
+        "request_body": made,
+        "request_body_base64": made_encoded,
         "response_headers": [list(field) for field in exchange.response_headers],
         "response_body": text,
         "response_body_base64": encoded,

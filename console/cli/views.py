@@ -126,6 +126,7 @@ def print_endpoint(endpoint: Endpoint, gauge: Gauge, due_ms: int | None, now_ms:
         ),
         *_resuming_fact(endpoint, now_ms),
         ("types", ", ".join(endpoint.types)),
+        *_reshaping_facts(endpoint),
         *_policy_facts(policy, endpoint.own),
         *_permission_fact(endpoint),
         *(("secret", secret_in_words(secret, now_ms)) for secret in endpoint.secrets),
@@ -141,6 +142,26 @@ def print_endpoint(endpoint: Endpoint, gauge: Gauge, due_ms: int | None, now_ms:
     if gauge.last_failure_detail:
         facts.insert(-1, ("", gauge.last_failure_detail))
     print_facts(facts)
+
+
+def _reshaping_facts(endpoint: Endpoint) -> list[tuple[str, Cell]]:
+    """Which of its events it wants, and what is made of them."""
+    facts: list[tuple[str, Cell]] = []
+    if endpoint.dry_run:
+        facts.append(("dry run", ("nothing is sent: what would be is in its attempts", "accent")))
+    if endpoint.filter is not None:
+        facts.append(("when", endpoint.filter))
+    transform = endpoint.transform
+    if transform is None:
+        return facts
+    parts = {"method": transform.method, "path": transform.path}
+    facts += [(f"{name} template", text) for name, text in parts.items() if text is not None]
+    facts += [("header template", f"{name}: {text}") for name, text in shown_headers(transform.headers)]
+    if transform.body is not None:
+        facts.append(("content type", transform.content_type))
+        lines = transform.body.splitlines() or [""]
+        facts += [("" if n else "body template", line) for n, line in enumerate(lines)]
+    return facts
 
 
 def _resuming_fact(endpoint: Endpoint, now_ms: int) -> list[tuple[str, Cell]]:

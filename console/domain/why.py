@@ -11,10 +11,8 @@ from typing import Protocol, assert_never
 
 from console.domain.delivery import Attempt, Delivery, DeliveryState
 from console.domain.endpoint import Endpoint, EndpointState
-from console.domain.event import Event
 from console.domain.handshake import WAITS, wants_permission
 from console.domain.ids import DeliveryId, EventId, format_number
-from console.domain.matching import OPERATIONAL_PREFIX, first_match
 from console.domain.operation import Operation, OperationKind
 from console.domain.outcome import PLAIN_WORDS, Cause
 
@@ -150,37 +148,6 @@ def why_unknown(event_id: EventId) -> Answer:
     )
 
 
-def why_not_owed(event: Event, endpoint: Endpoint, removed_at_ms: int | None, times: Times) -> Answer:
-    """An endpoint has no delivery of this event."""
-    return Answer(
-        outcome=Outcome.NOT_OWED,
-        what=f"Not owed: {endpoint.name} {not_owed_words(event, endpoint, removed_at_ms, times)}.",
-    )
-
-
-def not_owed_words(event: Event, endpoint: Endpoint, removed_at_ms: int | None, times: Times) -> str:
-    """By which rule, with the endpoint as the subject: `wants invoice.*, not lead.new`."""
-    if event.source == "test":
-        return "has no part in it: it is a test event, accepted for one endpoint alone"
-    accepted = f"the event was accepted ({times.at(event.accepted_at_ms)})"
-    if removed_at_ms is not None and removed_at_ms <= event.accepted_at_ms:
-        return f"was removed ({times.at(removed_at_ms)}) before {accepted}"
-    if endpoint.created_at_ms > event.accepted_at_ms:
-        later = times.span(endpoint.created_at_ms - event.accepted_at_ms)
-        return f"was added {later} after {accepted}"
-    rule = first_match(endpoint.types, event.type)
-    if rule is not None:
-        return (
-            f"has no delivery of it: {rule} matches today and did not when {accepted}, or retention has deleted "
-            "the delivery"
-        )
-    more = f" and {len(endpoint.types) - 4} more" if len(endpoint.types) > 4 else ""
-    wants = f"wants {', '.join(endpoint.types[:4])}{more}, not {event.type}"
-    if "*" in endpoint.types and event.type.startswith(OPERATIONAL_PREFIX):
-        wants += f" (* leaves out what webhook-console says of itself; {OPERATIONAL_PREFIX}* asks for it)"
-    return wants
-
-
 def why_cause(cause: Cause, status: int | None) -> str:
     """Why an attempt failed and what to look at, as one would tell a colleague."""
     special = STATUS_WORDS.get(status) if status is not None else None
@@ -199,6 +166,12 @@ def result_words(status: int | None, cause: Cause | None) -> str:
 
 def _delivered(delivery: Delivery, attempts: Sequence[Attempt], times: Times) -> Answer:
     success = next((a for a in reversed(attempts) if a.succeeded), None)
+    if success is not None and success.dry_run:
+        return Answer(
+            outcome=Outcome.DELIVERED,
+            what=f"Dry run on attempt {success.number}: nothing was sent, because its endpoint was to be sent nothing.",
+            next="What would have been sent is in that attempt; a retry sends it once the endpoint is live again.",
+        )
     if success is None or success.ended_at_ms is None:
         return Answer(outcome=Outcome.DELIVERED, what=f"Delivered after {_tries(delivery.attempts)}.")
     later = times.span(max(0, success.ended_at_ms - delivery.created_at_ms))
@@ -216,7 +189,9 @@ def _failed(
 ) -> Answer:
     last = result_words(delivery.last_status, delivery.last_cause) or "unknown"
     policy = around.endpoint.policy if around.endpoint else None
-    if delivery.last_cause is Cause.GONE:
+    if delivery.last_cause is Cause.TRANSFORM_ERROR:
+        how = "a template that fails once fails each time, so no further try is made"
+    elif delivery.last_cause is Cause.GONE:
         how = "the receiver wants no more"
     elif policy is not None and delivery.last_status in policy.permanent_statuses:
         how = f"the endpoint's policy takes {delivery.last_status} for permanent"
@@ -398,6 +373,8 @@ def _sums(delivery: Delivery, attempts: Sequence[Attempt], by: Operation | None,
 
 def _why(delivery: Delivery, attempts: Sequence[Attempt]) -> str | None:
     last = next((a for a in reversed(attempts) if a.ended_at_ms is not None), None)
+    if last is not None and last.cause is Cause.TRANSFORM_ERROR and last.detail:
+        return f"{why_cause(last.cause, None)} {last.detail}."
     if last is not None and last.cause is not None:
         return why_cause(last.cause, last.status)
     return why_cause(delivery.last_cause, delivery.last_status) if delivery.last_cause else None

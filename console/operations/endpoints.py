@@ -277,9 +277,17 @@ def remove_endpoint(store: Store, endpoint_id: EndpointId, *, actor: str, now_ms
     return cancelled
 
 
-def send_test(store: Store, endpoint: Endpoint, *, actor: str, now_ms: int) -> Accepted:
-    """Owe one `webhook.test` event to this endpoint alone, whatever types it wants."""
-    event = NewEvent(type=TEST_EVENT_TYPE, payload=TEST_PAYLOAD, source="test")
+def send_test(
+    store: Store,
+    endpoint: Endpoint,
+    *,
+    actor: str,
+    now_ms: int,
+    type: str = TEST_EVENT_TYPE,
+    payload: bytes = TEST_PAYLOAD,
+) -> Accepted:
+    """Owe one test event to this endpoint alone, whatever types and whatever payloads it wants."""
+    event = NewEvent(type=type, payload=payload, source="test")
     with store.transaction():
         accepted = store.accept_for(event, endpoint.id, now_ms)
         _record(

@@ -4,8 +4,9 @@ from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.errors import UnknownReferenceError
 from console.domain.filters import AttemptFilter, AttemptPage, DeliveryFilter
 from console.domain.ids import EventId
+from console.domain.not_owed import why_not_owed
 from console.domain.operation import OperationKind
-from console.domain.why import Answer, Around, Times, why_delivery, why_not_owed, why_unknown
+from console.domain.why import Answer, Around, Times, why_delivery, why_unknown
 from console.store.protocol import Store
 
 _OPERATIONS_SEARCHED = 300

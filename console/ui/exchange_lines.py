@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 
 from console.domain.delivery import REQUEST_BODY_CAP_BYTES, Attempt, Exchange
-from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, Headers
+from console.domain.outcome import RESPONSE_BODY_CAP_BYTES, Cause, Headers
 from console.domain.policy import DeliveryPolicy
 from console.domain.redaction import redact_url
 from console.ui.attempt_parts import queue_ms, waterfall
@@ -67,6 +67,10 @@ def _summary(attempt: Attempt, policy: DeliveryPolicy | None) -> Iterator[Line]:
     yield Line(spans=((said.what, said.meaning),), prose=True)
     if said.why:
         yield Line(spans=((said.why, "normal"),), prose=True)
+    if attempt.cause is Cause.TRANSFORM_ERROR:
+        yield Line(
+            spans=(("M", "strong"), (" opens it beside this event, at the place that is wrong.", "normal")), prose=True
+        )
 
 
 def _timings(attempt: Attempt, policy: DeliveryPolicy | None, longest_ms: float | None) -> Iterator[Line]:
@@ -136,7 +140,7 @@ def _response(attempt: Attempt, exchange: Exchange | None) -> Iterator[Line]:
         return
     yield _BLANK
     if attempt.status is None:
-        yield _title("RESPONSE", ("  none came", "muted"))
+        yield _title("RESPONSE", ("  nothing was sent" if attempt.dry_run else "  none came", "muted"))
         return
     source: tuple[Cell, ...] = ((f"  from {exchange.remote_address}", "muted"),) if exchange.remote_address else ()
     yield _title("RESPONSE", (f"  HTTP {attempt.status}", "ok" if attempt.cause is None else "error"), *source)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from console.domain.delivery import Attempt, Delivery
 from console.domain.endpoint import Endpoint
 from console.domain.event import Event
+from console.domain.not_owed import not_owed_words
 from console.domain.policy import DeliveryPolicy
-from console.domain.why import Around, Outcome, Standing, not_owed_words, result_words, why_cause, why_delivery
+from console.domain.why import Around, Outcome, Standing, result_words, why_cause, why_delivery
 from console.ui.format import duration
 from console.ui.time_words import TimeWords
 from console.ui.widgets.vocabulary import StyleName
@@ -81,6 +82,8 @@ def explain_attempt(attempt: Attempt, policy: DeliveryPolicy | None) -> Explanat
     if attempt.ended_at_ms is None:
         limit = f", for at most {policy.timeout_s:g} s" if policy else ""
         return Explanation(meaning="accent", what=f"The request is under way{limit}{who}.")
+    if attempt.dry_run:
+        return Explanation(meaning="accent", what=f"A dry run: nothing was sent; what would have been is below{who}.")
     if attempt.cause is None:
         took = f" in {duration(attempt.total_ms)}" if attempt.total_ms is not None else ""
         return Explanation(meaning="ok", what=f"The receiver accepted it: HTTP {attempt.status}{took}{who}.")

@@ -19,9 +19,11 @@ def raw_lines(attempt: Attempt, exchange: Exchange | None, payload: bytes) -> li
     """Request and response, one header field a line and the bodies as they are: bytes that are no text in hex."""
     if exchange is None:
         return [Line(spans=(("Nothing is recorded of this attempt.", "muted"),), prose=True)]
-    lines = [_rule("REQUEST, as it was sent"), *_request(exchange, payload)]
+    sent = "as it would have been sent: a dry run" if attempt.dry_run else "as it was sent"
+    lines = [_rule(f"REQUEST, {sent}"), *_request(exchange, payload)]
     if attempt.status is None:
-        return [*lines, _rule("RESPONSE"), Line(spans=(("none came", "muted"),))]
+        none = "nothing was sent" if attempt.dry_run else "none came"
+        return [*lines, _rule("RESPONSE"), Line(spans=((none, "muted"),))]
     return [*lines, _rule("RESPONSE, as it came"), *_response(attempt.status, exchange)]
 
 

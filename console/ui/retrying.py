@@ -250,6 +250,8 @@ def canary_lines(canary: Canary) -> list[str]:
         return [head, f"{delivery_mark(delivery)[0]}{held} …"]
     said = f"HTTP {attempt.status}" if attempt.status is not None else str(attempt.cause or "")
     outcome = "✓ delivered" if attempt.succeeded else f"✗ failed again: {attempt.cause}"
+    if attempt.dry_run:
+        said, outcome = "nothing was sent", "◌ dry run"
     lines = [head, f"{outcome} · {said} in {duration(attempt.total_ms)} at {clock_time(attempt.ended_at_ms)}"]
     if attempt.detail:
         lines.append(one_line(attempt.detail, 160))

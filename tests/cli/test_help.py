@@ -32,7 +32,7 @@ EXAMPLES = [
     for example in command.examples
 ]
 EXPECTED = [
-    "doctor", "apply", "export",
+    "doctor", "apply", "export", "recipes", "recipes-list", "recipes-show",
     "alerts", "alerts-add", "alerts-edit", "alerts-list", "alerts-mute", "alerts-remove", "alerts-unmute",
     "attempts", "attempts-list", "attempts-show", "attempts-tail", "backup", "completion", "config", "config-check",
     "config-keys", "config-path", "config-show", "defaults",
@@ -50,7 +50,7 @@ EXPECTED = [
     "sources", "sources-add", "sources-disable", "sources-edit", "sources-enable", "sources-list", "sources-remove",
     "sources-rotate-secret", "sources-show", "sources-test", "capture", "capture-list", "capture-new", "capture-remove",
     "inbox", "inbox-list", "inbox-replay", "inbox-show", "inbox-tail", "listen",
-    "verify", "web",
+    "transform", "transform-helpers", "transform-test", "verify", "web",
 ]  # fmt: skip
 
 

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from console.domain.delivery import DeliveryState
+from console.domain.delivery import DRY_RUN_WORDS, DeliveryState
 from console.domain.endpoint import EndpointState
 from console.domain.event import Event
 from console.domain.ids import DeliveryId, EventId, OperationId
+from console.domain.not_owed import not_owed_words, why_not_owed
 from console.domain.operation import Operation, OperationKind
 from console.domain.outcome import Cause
 from console.domain.pacing import Pace
@@ -17,9 +18,7 @@ from console.domain.why import (
     Around,
     Outcome,
     Standing,
-    not_owed_words,
     why_delivery,
-    why_not_owed,
     why_unknown,
 )
 from tests.ui.test_explain import NOW, make_attempt, make_delivery, make_endpoint
@@ -179,6 +178,29 @@ def test_cancelled_by_whom(kind: OperationKind, verb: str) -> None:
     assert said.what == f"Cancelled after 3 tries: ada@box {verb} it 60s ago (op_00001k), because: too old."
 
 
+def test_a_template_that_failed_is_told_of_with_its_place() -> None:
+    failed = {
+        "cause": Cause.TRANSFORM_ERROR,
+        "status": None,
+        "detail": "transform body, line 2, column 4: x is missing",
+    }
+    said = ask(
+        {"state": DeliveryState.FAILED, "attempts": 1, "last_cause": Cause.TRANSFORM_ERROR, "last_status": None},
+        make_attempt(**failed),
+    )
+    assert said.what == (
+        "Failed for good: transform_error; a template that fails once fails each time, so no further try is made."
+    )
+    assert said.why is not None
+    assert said.why.endswith("so nothing was sent. transform body, line 2, column 4: x is missing.")
+
+
+def test_a_dry_run_is_not_taken_for_a_delivery() -> None:
+    dry = make_attempt(cause=None, status=None, detail=DRY_RUN_WORDS, total_ms=None)
+    said = ask({"state": DeliveryState.DELIVERED, "attempts": 1}, dry)
+    assert said.what == "Dry run on attempt 1: nothing was sent, because its endpoint was to be sent nothing."
+
+
 def event(**given: Any) -> Event:
     return Event(
         **{
@@ -209,6 +231,21 @@ def event(**given: Any) -> Event:
         ({}, {"created_at_ms": NOW}, None, "was added 600s after the event was accepted (at -600)"),
         ({}, {}, -700, "was removed (at -700) before the event was accepted (at -600)"),
         ({}, {"types": ("lead.*",)}, -5, "wants lead.*, not invoice.paid"),
+        (
+            {"payload": b'{"amount": 5}'},
+            {"filter": "payload.amount\n > 10"},
+            None,
+            "wants * only when payload.amount > 10, which does not hold for this payload",
+        ),
+        (
+            {"payload": b'{"amount": [5]}'},
+            {"filter": "payload.amount | lower == 'x'"},
+            None,
+            (
+                "has no delivery of it: * matches today and did not when the event was accepted (at -600), or "
+                "retention has deleted the delivery"
+            ),
+        ),
         ({"source": "test"}, {}, None, "has no part in it: it is a test event, accepted for one endpoint alone"),
         (
             {},

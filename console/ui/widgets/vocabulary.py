@@ -28,6 +28,8 @@ HELD: Cell = ("‖ held", "warning")
 """Pending, at an endpoint that is not active."""
 IN_LINE: Cell = ("≡ in line", "warning")
 """Pending, and another is first in order."""
+DRY_RUN: Cell = ("◌ dry run", "accent")
+"""Delivered in that nothing was to be sent."""
 NOT_OWED: Cell = ("· not owed", "muted")
 
 ENDPOINT_MARKS: Mapping[EndpointState, Cell] = {
@@ -78,6 +80,8 @@ def attempt_mark(attempt: Attempt, ok: str = "ok", failed: str = "failed") -> Ce
     """An attempt's outcome as glyph and word; a place that has room says more than `ok` and `failed`."""
     if attempt.ended_at_ms is None:
         return DELIVERY_MARKS[DeliveryState.SENDING]
+    if attempt.dry_run:
+        return DRY_RUN
     success, failure = DELIVERY_MARKS[DeliveryState.DELIVERED], DELIVERY_MARKS[DeliveryState.FAILED]
     (mark, meaning), word = (success, ok) if attempt.succeeded else (failure, failed)
     return f"{mark[0]} {word}", meaning
