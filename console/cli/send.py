@@ -70,7 +70,7 @@ def read_payload(data: str | None) -> bytes:
     """
     if data is None:
         return b"{}"
-    from console.operations.payload import check_payload
+    from console.domain.payload import check_payload
 
     if data == "-":
         raw = sys.stdin.buffer.read(2 * PAYLOAD_CAP_BYTES)

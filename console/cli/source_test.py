@@ -10,13 +10,16 @@ from console.cli.output import clean, emit, note, paint, say
 from console.cli.parameters import CIDR, TEXT, URL
 from console.domain.errors import InvalidInputError
 from console.domain.ids import format_number, random_text
-from console.domain.inbound import ArrivalRow, InboxFilter
+from console.domain.inbound import ArrivalRow, InboxFilter, RequestId
 from console.domain.secret_parts import change_secrets
 from console.domain.signing import active_secrets
 from console.domain.source import Source
 from console.store import Store
 
 _FIELDS = ("source", "url", "status", "problem", "took_ms", "request_id", "fate", "reason", "event_id", "event_type")
+
+_BESIDE = 500
+"""Requests that may come in while the sample is on its way."""
 
 
 @click.command(
@@ -51,16 +54,15 @@ def test(invocation: Invocation, ref: str, event_type: str, url: str | None, all
         target = url or _url(store, source)
         secret = _secret(invocation, source, now_ms)
         newest = store.arrivals(InboxFilter(source=source.id), limit=1)
-        headers, body = sample_request(
-            source, secret, event_type, id_=f"sample-{random_text(SystemRandom(), 12)}", now_ms=now_ms
-        )
+        id_ = f"sample-{random_text(SystemRandom(), 12)}"
+        headers, body = sample_request(source, secret, event_type, id_=id_, now_ms=now_ms)
+        headers = (("User-Agent", id_), *headers)
         sent = send(
             Outgoing(method="POST", url=target, headers=headers, body=body),
             addresses=addresses_for(target, allowed_addresses(allow_address, invocation.environ)),
             clock=invocation.clock,
         )
-        after = newest[0].id if newest else 0
-        came = next((row for row in store.arrivals(InboxFilter(source=source.id), limit=1) if row.id > after), None)
+        came = _came(store, source, newest[0].id if newest else RequestId(0), id_)
     taken = sent.status is not None and sent.status < 400
     if invocation.json:
         emit(
@@ -97,6 +99,14 @@ def _url(store: Store, source: Source) -> str:
         )
     # The last one is of this machine; the first may be that of a proxy before it.
     return source_url(source, listening[-1:])
+
+
+def _came(store: Store, source: Source, after: RequestId, id_: str) -> ArrivalRow | None:
+    """The sample in the inbox, among whatever came beside it."""
+    for row in store.arrivals_after(after, InboxFilter(source=source.id), limit=_BESIDE):
+        if ("user-agent", id_) in ((name.lower(), value) for name, value in store.arrival(row.id).headers):
+            return row
+    return None
 
 
 def _secret(invocation: Invocation, source: Source, now_ms: int) -> str:

@@ -10,7 +10,7 @@ from console.domain.event import NewEvent
 from console.domain.filters import DeliveryFilter
 from console.domain.ids import DeliveryId, EndpointId, EventId
 from console.domain.operation import OperationKind
-from console.operations.payload import check_payload
+from console.domain.payload import check_payload
 from console.store.protocol import Store
 
 SOURCE = "resend"

@@ -15,7 +15,7 @@ from textual.widgets import Input, Static, TextArea
 from console.domain.endpoint import Endpoint, EndpointState, check_url
 from console.domain.errors import ConsoleError, InvalidInputError
 from console.domain.event import Event
-from console.operations.payload import check_payload
+from console.domain.payload import check_payload
 from console.operations.resending import check_elsewhere
 from console.ui.format import inline, one_line, sanitise, size
 from console.ui.widgets.dialog import Dialog
