@@ -49,6 +49,8 @@ class OperationKind(StrEnum):
     ALERT_RESOLVED = "alert_resolved"
     TOKEN_ADD = "token_add"
     TOKEN_REVOKE = "token_revoke"
+    SCHEMA_ADD = "schema_add"
+    SCHEMA_RETIRE = "schema_retire"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

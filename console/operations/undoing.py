@@ -41,6 +41,8 @@ _NEVER: Mapping[OperationKind, str] = {
     OperationKind.RETENTION_RUN: "what was deleted is gone",
     OperationKind.TOKEN_ADD: "revoke the token instead",
     OperationKind.TOKEN_REVOKE: "only its digest was kept: add another",
+    OperationKind.SCHEMA_ADD: "add the version of before once more, or retire it",
+    OperationKind.SCHEMA_RETIRE: "add the schema once more",
     OperationKind.SOURCE_ADD: "remove the source instead",
     OperationKind.SOURCE_EDIT: "edit the source once more",
     OperationKind.SOURCE_ENABLE: "disable the source instead",
