@@ -49,6 +49,7 @@ _COMMANDS = {
     "operations": "console.cli.operations:operations",
     "secrets": "console.cli.secrets:secrets",
     "tokens": "console.cli.tokens:tokens",
+    "schemas": "console.cli.schemas:schemas",
     "sources": "console.cli.sources:sources",
     "inbox": "console.cli.inbox:inbox",
     "capture": "console.cli.captures:capture",

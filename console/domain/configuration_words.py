@@ -17,7 +17,7 @@ from console.domain.source import SourceKind, SourceOptions, SourceSpec
 from console.domain.transform import Transform
 
 _SIGNS = {Act.ADD: "+", Act.EDIT: "~", Act.REMOVE: "-"}
-_LONGEST = 60
+_LONGEST = 100
 """Longer texts, and those of several lines, are shown line by line."""
 
 

@@ -43,7 +43,7 @@ WORDS = (
     "canary-cookie",
     "canary-default",
 )
-KNOWS_NO_STORE = frozenset({"demo", "serve", "stop", "completion", "secrets generate-key", "operations watch", "web"})
+KNOWS_NO_STORE = frozenset({"recipes list", "recipes show", "demo", "serve", "stop", "completion", "secrets generate-key", "operations watch", "web"})
 """Commands that show nothing of a store, or that do not end by themselves."""
 
 MAY_SHOW = frozenset({"endpoints reveal-secret"})

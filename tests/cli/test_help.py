@@ -46,6 +46,7 @@ EXPECTED = [
     "read", "operations-list", "operations-show", "operations-undo", "operations-watch", "retention", "retention-edit",
     "retention-run", "retention-show", "secrets", "secrets-generate-key", "secrets-seal", "secrets-status",
     "secrets-unseal", "send", "serve", "stats", "status", "stop",
+    "schemas", "schemas-add", "schemas-list", "schemas-retire", "schemas-show", "schemas-test",
     "tokens", "tokens-add", "tokens-list", "tokens-revoke",
     "sources", "sources-add", "sources-disable", "sources-edit", "sources-enable", "sources-list", "sources-remove",
     "sources-rotate-secret", "sources-show", "sources-test", "capture", "capture-list", "capture-new", "capture-remove",
@@ -75,6 +76,7 @@ def test_examples_parse(
     console: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: tuple[str, ...], example: str
 ) -> None:
     (tmp_path / "events.ndjson").write_text("")
+    (tmp_path / "invoice.json").write_text("{}")
     (tmp_path / "secret.txt").write_text(SECRET)
     (tmp_path / "token.txt").write_text("a-token")
     monkeypatch.chdir(tmp_path)

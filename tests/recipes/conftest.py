@@ -1,0 +1,3 @@
+from tests.cli.conftest import console
+
+__all__ = ["console"]
