@@ -11,6 +11,7 @@ from types import FrameType
 from console.cli.invocation import Invocation
 from console.cli.output import emit, error, note, say
 from console.domain.errors import ConsoleError, StoreError
+from console.operations.accepting import Refusal, SchemaBook, accept
 from console.operations.ndjson import BadLine, GoodLine, LineReader
 from console.store import Store
 
@@ -53,6 +54,7 @@ class _Sender:
     def __init__(self, invocation: Invocation, store: Store) -> None:
         self._invocation, self._store = invocation, store
         self._batch: list[GoodLine] = []
+        self._book = SchemaBook()
         self._started_s = invocation.clock.monotonic_s()
         self._shown_s = self._started_s
         self._progress = sys.stderr.isatty() and not invocation.json
@@ -78,12 +80,16 @@ class _Sender:
             return
         batch, self._batch = self._batch, []
         try:
-            answers = self._store.accept([line.event for line in batch], self._invocation.clock.now_ms())
+            now_ms = self._invocation.clock.now_ms()
+            answers = accept(self._store, [line.event for line in batch], now_ms, self._book)
         except StoreError as problem:
             kept = f"nothing after line {self.last_line} was kept" if self.last_line else "nothing was kept"
             raise StoreError(f"{problem} ({kept})") from problem
         self.last_line = batch[-1].number
-        for answer in answers:
+        for line, answer in zip(batch, answers, strict=True):
+            if isinstance(answer, Refusal):
+                self._complain(BadLine(number=line.number, reason=str(answer)))
+                continue
             self.duplicates += answer.duplicate
             self.accepted += not answer.duplicate
             self.deliveries += 0 if answer.duplicate else answer.deliveries

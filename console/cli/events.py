@@ -8,7 +8,7 @@ from console.cli.filters import FILTER_LINE, LIMIT, PAGE, SINCE, TYPE, UNTIL
 from console.cli.invocation import Invocation, pass_invocation
 from console.cli.output import emit, paint, say
 from console.cli.parameters import EVENT_ID
-from console.cli.records import EVENT_ROW_FIELDS, Record, delivery_record, event_record, event_row_record
+from console.cli.records import EVENT_ROW_FIELDS, Record, delivery_record, event_record, event_row_record, flaw_record
 from console.domain.delivery import Delivery
 from console.domain.endpoint import Endpoint
 from console.domain.event import Event, EventRow
@@ -25,6 +25,9 @@ _SHOW_FIELDS = (
     "source",
     "copy_of",
     "copies",
+    "hops",
+    "via",
+    "flaw",
     "payload",
     "deliveries",
     "not_owed",
@@ -92,7 +95,7 @@ def show(invocation: Invocation, event_id: EventId) -> int:
     """Show one event: its payload, its deliveries, and which endpoints are not owed it and why.
 
     With --json, deliveries holds objects with the fields of deliveries list, and not_owed objects with endpoint_id,
-    endpoint and why.
+    endpoint and why; flaw is null or an object with path, reason, pattern and version.
     """
     with invocation.reading() as store:
         event = store.event(event_id)
@@ -105,6 +108,9 @@ def show(invocation: Invocation, event_id: EventId) -> int:
                 **event_record(event),
                 "copy_of": event.copy_of,
                 "copies": copies,
+                "hops": event.hops,
+                "via": event.via,
+                "flaw": flaw_record(event.flaw),
                 "deliveries": [delivery_record(delivery) for delivery in deliveries],
                 "not_owed": not_owed,
             }
@@ -126,6 +132,12 @@ def _not_owed(event: Event, deliveries: list[Delivery], endpoints: list[Endpoint
     ]
 
 
+def _way(event: Event) -> str:
+    """How many senders like this one, and which."""
+    senders = "1 sender" if event.hops == 1 else f"{event.hops:,} senders"
+    return senders if event.via is None else f"{senders}: {event.via}"
+
+
 def _print(
     event: Event, copies: list[EventId], deliveries: list[Delivery], not_owed: list[Record], now_ms: int
 ) -> None:
@@ -143,6 +155,8 @@ def _print(
             ("size", size(len(event.payload))),
             *((("a copy of", event.copy_of),) if event.copy_of is not None else ()),
             *(("copied as", copy) for copy in copies),
+            *((("has passed", _way(event)),) if event.hops else ()),
+            *((("flaw", (str(event.flaw), "warning")),) if event.flaw is not None else ()),
         )
     )
     say(f"\n{paint('payload', 'muted')}")

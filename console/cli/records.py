@@ -11,6 +11,7 @@ from console.domain.change import Change
 from console.domain.delivery import Attempt, Delivery, Exchange
 from console.domain.endpoint import Endpoint
 from console.domain.event import Event, EventRow
+from console.domain.event_schema import Flaw
 from console.domain.ids import format_number
 from console.domain.moment import iso_ms
 from console.domain.operation import Operation
@@ -193,6 +194,13 @@ def event_record(event: Event) -> Record:
         # Compact: the payload may hold line breaks, and an object is one line.
         "payload": msgspec.Raw(msgspec.json.format(event.payload, indent=-1)),
     }
+
+
+def flaw_record(flaw: Flaw | None) -> Record | None:
+    """Where a payload does not match its schema, and why."""
+    if flaw is None:
+        return None
+    return {"path": flaw.path, "reason": flaw.reason, "pattern": flaw.pattern, "version": flaw.version}
 
 
 def delivery_record(delivery: Delivery) -> Record:

@@ -11,6 +11,7 @@ from console.cli.parameters import EVENT_ID, EVENT_TYPE
 from console.domain.errors import InvalidInputError
 from console.domain.event import PAYLOAD_CAP_BYTES, Accepted, NewEvent
 from console.domain.ids import EventId
+from console.operations.accepting import Refusal, SchemaBook, accept
 from console.store import Store
 
 SEND_FIELDS = ("id", "type", "duplicate", "deliveries", "engine_alive")
@@ -58,7 +59,9 @@ def send(
     event = NewEvent(type=type_, payload=read_payload(data), id=event_id)
     with invocation.writing(create=True) as store:
         now_ms = invocation.clock.now_ms()
-        (accepted,) = store.accept([event], now_ms)
+        (accepted,) = accept(store, [event], now_ms, SchemaBook())
+        if isinstance(accepted, Refusal):
+            raise InvalidInputError(f"{type_} does not match its schema: {accepted}")
         _report(invocation, store, type_, accepted, now_ms)
     return 0
 
