@@ -13,6 +13,7 @@ BENCHES = {
     "history": "ten million attempts: rate, lists with any filter, stats and the first frame",
     "bulk_retry": "the latency of new events while failed deliveries are retried by the thousand",
     "accept_rate": "events a second that `send --ndjson` accepts, and how fast `send` starts",
+    "intake_rate": "durable events a second over HTTP, beside the same framework without a store",
     "console_first_frame": "how soon the console shows a real row, beside an empty Textual app",
     "console_keys": "how soon a key is answered, idle and while attempts arrive",
     "console_feel": "the console from outside: first frame, keys, bytes, CPU, memory, jumps, a stalled terminal",
