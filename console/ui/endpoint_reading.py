@@ -179,15 +179,17 @@ class _Reader:
         text = self._draft.text("when")
         if text == self._start["when"]:
             return self._base.filter
-        if text:
+        wanted = None if not text or text.lower() in NONE_WORDS else text
+        if wanted is not None:
             from console.domain.templating import check_filter
 
             try:
-                check_filter(text)
+                check_filter(wanted)
             except InvalidInputError as error:
                 self._refuse("when", error)
-        self._note_change("when", text)
-        return text or None
+        if wanted != self._base.filter:
+            self._note_change("when", wanted or "none")
+        return wanted
 
     def _dry_run(self) -> bool:
         text = self._draft.text("dry_run").lower()
@@ -198,7 +200,7 @@ class _Reader:
         if dry:
             self._notes["dry_run"] = "nothing is sent: what would be is in its attempts"
         if dry is not self._base.dry_run:
-            self._note_change("dry-run" if dry else "no-dry-run", name="dry run")
+            self._note_change("dry-run" if dry else "live", name="dry run")
         return dry
 
     def _secret(self) -> str | None:

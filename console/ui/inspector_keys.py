@@ -18,6 +18,7 @@ BINDINGS: list[BindingType] = [
     Binding("Y", "copy_curl", "curl", id="inspector.copy-curl", tooltip="Copy as curl"),
     Binding("w", "save", "Save", id="inspector.save", tooltip="Save the payload or response to a file"),
     Binding("E", "send_copy", "Resend", id="inspector.resend", tooltip="Send again, edited or to another URL"),
+    Binding("M", "transform", "What its transform makes of this event", show=False, id="inspector.transform"),
     Binding("X", "skip", "Skip the head of its line", show=False, id="inspector.skip"),
     Binding("left_square_bracket", "step(-1)", "Previous attempt", show=False, id="inspector.previous"),
     Binding("right_square_bracket", "step(1)", "Next attempt", show=False, id="inspector.next"),

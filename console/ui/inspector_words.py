@@ -3,7 +3,7 @@
 from textual.content import Content
 
 from console.ui.explain import explain_delivery
-from console.ui.format import clock_time, one_line, sanitise, size
+from console.ui.format import clock_time, inline, one_line, sanitise, size
 from console.ui.inspection import Inspection
 
 PANES = {"attempts": "attempt", "exchange": "attempt", "payload": "payload", "outcomes": "outcomes"}
@@ -63,4 +63,9 @@ def explanation(seen: Inspection, now_ms: int) -> Content:
     parts = [Content.styled(as_of_words(seen), "$text-muted")] if seen.at_ms is not None else []
     parts += [Content.styled(sanitise(said.what.replace("\n", " ")), f"bold {style}")]
     parts += [Content(sanitise(text.replace("\n", " "))) for text in (said.why, said.next) if text]
+    if seen.endpoint is not None and seen.endpoint.dry_run:
+        parts.append(Content.styled("Its endpoint is in dry run: nothing is sent.", "$text-accent"))
+    if seen.event.flaw is not None:
+        flaw = inline(str(seen.event.flaw))
+        parts.append(Content.styled(f"⚑ The payload does not match its schema: {flaw}.", "$text-warning"))
     return Content(" ").join(parts)

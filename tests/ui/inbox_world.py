@@ -1,5 +1,6 @@
 """What came in over an hour: of every fate, at sources of several kinds."""
 
+from dataclasses import replace
 from random import Random
 
 from console.domain.event_schema import Flaw
@@ -7,12 +8,18 @@ from console.domain.ids import EventId
 from console.domain.inbound import Fate, InboundRequest, NewArrival, RequestId
 from console.domain.signing import Secret
 from console.domain.source import SourceId, SourceKind, SourceSpec
+from console.domain.transform import Transform
 from console.store import Store
 from tests.factories import make_event
 
 MINUTE_MS = 60_000
 BASE = "http://127.0.0.1:8400"
 BODY = b'{"id": "evt_1PqYk2", "type": "invoice.paid", "data": {"amount": "12", "currency": "EUR", "customer": "Ada"}}'
+RESHAPED = Transform(
+    body='{\n  "text": {{ ("Paid: " ~ payload.amount) | tojson }},\n  "ref": {{ event.id | tojson }}\n}',
+    headers=(("x-ref", "{{ payload.id }}"), ("authorization", "Bearer hunter2")),
+    path="/contacts/{{ payload.id }}",
+)
 FLAW = Flaw(path="data.amount", reason='"12" is not of type "number"', pattern="invoice.*", version=2)
 
 
@@ -51,8 +58,17 @@ def make_arrival(
     )
 
 
+def _reshape(store: Store, now_ms: int) -> None:
+    crm, ledger = store.find_endpoint("crm"), store.find_endpoint("ledger")
+    spec = replace(crm.spec, filter="payload.amount > 1000", transform=RESHAPED)
+    store.edit_endpoint(crm.id, spec, now_ms - MINUTE_MS)
+    store.edit_endpoint(ledger.id, replace(ledger.spec, dry_run=True), now_ms - MINUTE_MS)
+
+
 def furnish_inbox(store: Store, now_ms: int) -> list[RequestId]:
-    """Four sources and an hour of requests, the same each time. Some became events that no endpoint wants."""
+    """Four sources and an hour of requests, the same each time. Some became events that no endpoint wants. One endpoint
+    reshapes its events, and one is in dry run."""
+    _reshape(store, now_ms)
     begun_ms = now_ms - 60 * MINUTE_MS
     stripe = add_source(store, "stripe", SourceKind.STRIPE, begun_ms)
     github = add_source(store, "github", SourceKind.GITHUB, begun_ms)

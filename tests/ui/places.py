@@ -41,6 +41,7 @@ from console.ui.screens.related import RelatedScreen
 from console.ui.screens.retry import ProgressScreen, RetryScreen
 from console.ui.screens.secret import RotateScreen
 from console.ui.screens.signature import SignatureScreen
+from console.ui.screens.transform import TransformScreen
 from console.ui.widgets.attempt_tail import AttemptTail, Folded
 from console.ui.widgets.confirm import ConfirmScreen, FieldsScreen, PromptScreen
 from console.ui.widgets.filter_bar import FilterBar
@@ -55,7 +56,7 @@ from tests.factories import (
     retry,
 )
 from tests.factories import start_engine as start
-from tests.ui.conftest import until
+from tests.ui.conftest import screen_text, until
 from tests.ui.inbox_world import furnish_inbox
 
 MINUTE_MS = 60_000
@@ -121,6 +122,17 @@ async def _open_fold(pilot: Pilot[int], app: ConsoleApp) -> None:
 async def _open_defaults(pilot: Pilot[int], app: ConsoleApp) -> None:
     app.run_worker(edit_defaults(app))
     await until(pilot, lambda: isinstance(app.screen, EndpointForm), "the form")
+
+
+async def _tried(pilot: Pilot[int], app: ConsoleApp) -> None:
+    await until(pilot, lambda: "Event 1 of" in screen_text(app) and "What would be" in screen_text(app), "it is tried")
+
+
+async def _break_it(pilot: Pilot[int], app: ConsoleApp) -> None:
+    """Somebody types what cannot be read, behind what is right."""
+    await _tried(pilot, app)
+    await pilot.press("down", "end", *" {{ payload.amount | mony }}")
+    await until(pilot, lambda: "It fails on this event" in screen_text(app), "it is wrong")
 
 
 NOTHING_THERE = ("groups-none", "inbox-none", "inbox-past")
@@ -204,6 +216,12 @@ PLACES: dict[str, Place] = {
     "arrival-body": Place(kind=ArrivalScreen, keys=("I", "j", "enter", "tab"), inbox=True),
     "arrival-raw": Place(kind=ArrivalScreen, keys=("I", "j", "enter", "v"), inbox=True),
     "arrival-masked": Place(kind=ArrivalScreen, keys=("I", "j", "enter", "m"), inbox=True),
+    "replay": Place(kind=FieldsScreen, keys=("I", "r", *"crm"), inbox=True),
+    "new-capture": Place(kind=ConfirmScreen, keys=("I", "n"), inbox=True),
+    "transform": Place(kind=TransformScreen, keys=("j", "M"), then=_tried, inbox=True),
+    "transform-wrong": Place(kind=TransformScreen, keys=("j", "M"), then=_break_it, inbox=True),
+    "transform-none": Place(kind=TransformScreen, keys=("M",), then=_tried),
+    "home-dry-run": Place(kind=HomeScreen, keys=("j",), inbox=True),
     "help": Place(kind=HelpScreen, keys=("question_mark",)),
     "palette": Place(kind=CommandPalette, keys=("colon",)),
 }

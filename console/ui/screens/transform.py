@@ -100,7 +100,11 @@ class TransformScreen(Screen[None]):
                     with Horizontal(id=f"part-{part.key}", classes="part -tall" if part.tall else "part"):
                         yield Static(Content(part.label))
                         yield TemplateEdit(
-                            texts[part.key], placeholder=part.hint, read_only=self._read_only, id=f"edit-{part.key}"
+                            texts[part.key],
+                            placeholder=part.hint,
+                            read_only=self._read_only,
+                            wrap=part.tall,
+                            id=f"edit-{part.key}",
                         )
             with Vertical(id="result-pane"):
                 yield Static(id="result-title", classes="pane--title")

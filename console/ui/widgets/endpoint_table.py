@@ -17,7 +17,7 @@ from console.ui.widgets.ages import brief, brief_age
 from console.ui.widgets.columns import Column
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.rows import ListSource
-from console.ui.widgets.vocabulary import ENDPOINT_MARKS, Cell, StyleName, pace_mark
+from console.ui.widgets.vocabulary import DRY_RUN, ENDPOINT_MARKS, Cell, StyleName, pace_mark
 
 EMPTY = "No endpoint yet. In another shell:\n\nwebhook-console endpoints add URL\n\nor try it out: webhook-console demo"
 LOADING = "reading the store …"
@@ -70,6 +70,8 @@ class EndpointRow:
     """When a tripped endpoint is tried again: `probe 24s`; when a paused one resumes by itself: `resumes 12m`."""
     heat: str = ""
     """Its errors over the window, a glyph for each part; empty: not read."""
+    dry_run: bool = False
+    """Nothing is sent to it."""
     pace_per_s: float | None = None
     """The rate at which its backlog is drained after a pause; None: as its policy lets, or it is not active."""
 
@@ -109,6 +111,7 @@ def make_row(
         failure_at_ms=gauge.last_failure_at_ms,
         heat=heat,
         probe=_probe_words(endpoint, now_ms),
+        dry_run=endpoint.dry_run,
         pace_per_s=endpoint.pace.per_s if endpoint.pace and endpoint.state is EndpointState.ACTIVE else None,
     )
 
@@ -131,6 +134,8 @@ def render_endpoint(row: EndpointRow, key: str) -> Cell:
         case "state":
             if row.state is None:
                 return f"{fmt.ABSENT} unknown", "muted"
+            if row.dry_run and row.state is EndpointState.ACTIVE:
+                return DRY_RUN
             return ENDPOINT_MARKS[row.state] if row.pace_per_s is None else pace_mark(row.pace_per_s)
         case "rate":
             return fmt.rate(row.per_second).removesuffix("/s"), "normal" if row.per_second else "muted"

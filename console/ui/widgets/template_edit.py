@@ -17,12 +17,13 @@ class TemplateEdit(TextArea):
     }
     TemplateEdit:focus { border: none; background: $boost; }
     TemplateEdit:ansi, TemplateEdit:ansi:focus { background: ansi_default; color: ansi_default; }
+    TemplateEdit:ansi .text-area--placeholder { color: ansi_default; text-style: dim; }
     """
 
-    def __init__(self, text: str, *, placeholder: str, read_only: bool, id: str) -> None:
+    def __init__(self, text: str, *, placeholder: str, read_only: bool, wrap: bool, id: str) -> None:
         super().__init__(
             text,
-            soft_wrap=False,
+            soft_wrap=wrap,
             tab_behavior="focus",
             theme="css",
             read_only=read_only,
