@@ -1,6 +1,7 @@
 """Dates out of what payloads hold, printed the same on every machine."""
 
 import re
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any, Final
@@ -61,17 +62,34 @@ def _zone(name: str) -> tzinfo:
         raise Fault(f"no time zone {str(name)[:40]!r} is known here; write it as Europe/Berlin") from None
 
 
+_PARTS: Final[Mapping[str, Callable[[datetime], str]]] = {
+    "Y": lambda at: f"{at.year:04d}",
+    "y": lambda at: f"{at.year % 100:02d}",
+    "m": lambda at: f"{at.month:02d}",
+    "d": lambda at: f"{at.day:02d}",
+    "j": lambda at: f"{at.timetuple().tm_yday:03d}",
+    "H": lambda at: f"{at.hour:02d}",
+    "I": lambda at: f"{at.hour % 12 or 12:02d}",
+    "M": lambda at: f"{at.minute:02d}",
+    "S": lambda at: f"{at.second:02d}",
+    "f": lambda at: f"{at.microsecond:06d}",
+    "p": lambda at: "AM" if at.hour < 12 else "PM",
+    "A": lambda at: _DAYS[at.weekday()],
+    "a": lambda at: _DAYS[at.weekday()][:3],
+    "B": lambda at: _MONTHS[at.month - 1],
+    "b": lambda at: _MONTHS[at.month - 1][:3],
+    "z": lambda at: at.strftime("%z"),
+    "Z": lambda at: at.tzname() or "",
+    "F": lambda at: f"{at.year:04d}-{at.month:02d}-{at.day:02d}",
+    "T": lambda at: f"{at.hour:02d}:{at.minute:02d}:{at.second:02d}",
+    "s": lambda at: str(int(at.timestamp())),
+    "%": lambda at: "%",
+}
+
+
 def _part(at: datetime, bare: str, sign: str) -> str:
-    offset = at.strftime("%z")
-    parts = {
-        "Y": f"{at.year:04d}", "y": f"{at.year % 100:02d}", "m": f"{at.month:02d}", "d": f"{at.day:02d}",
-        "H": f"{at.hour:02d}", "I": f"{at.hour % 12 or 12:02d}", "M": f"{at.minute:02d}", "S": f"{at.second:02d}",
-        "f": f"{at.microsecond:06d}", "j": f"{at.timetuple().tm_yday:03d}", "p": "AM" if at.hour < 12 else "PM",
-        "A": _DAYS[at.weekday()], "a": _DAYS[at.weekday()][:3], "B": _MONTHS[at.month - 1],
-        "b": _MONTHS[at.month - 1][:3], "z": offset, "Z": at.tzname() or "", "%": "%",
-        "F": f"{at.year:04d}-{at.month:02d}-{at.day:02d}", "T": f"{at.hour:02d}:{at.minute:02d}:{at.second:02d}",
-        "s": str(int(at.timestamp())),
-    }  # fmt: skip
-    if sign not in parts or not sign:
-        raise Fault(f"%{sign} is not offered in a date; {' '.join('%' + one for one in parts)} are")
-    return (parts[sign].lstrip("0") or "0") if bare else parts[sign]
+    part = _PARTS.get(sign)
+    if part is None:
+        raise Fault(f"%{sign} is not offered in a date; {' '.join('%' + one for one in _PARTS)} are")
+    text = part(at)
+    return (text.lstrip("0") or "0") if bare else text

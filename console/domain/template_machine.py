@@ -15,6 +15,7 @@ from console.domain.template_values import (
     NULL,
     VALUE_MAX,
     Fault,
+    Handle,
     Meter,
     kind_of,
     plain,
@@ -267,28 +268,33 @@ class Machine:
         return bool(self._helped(TESTS[name], at, (value, *args), {}))
 
     def _helped(self, helper: Helper, at: int, args: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+        values, amount = [], 1
         for index, value in enumerate(args):
-            if value is None and not (helper.missing and index == 0):
-                if self._strict:
-                    self._missing(at, index)
-                return None
-        meter = self._meter
-        values = [plain(value) for value in args]
-        for value in values:
-            meter.work(_length(value))
+            kind = type(value)
+            if kind is str:
+                amount += len(value)
+            elif kind is Handle:
+                value = value.of
+                amount += _length(value)
+            elif value is None and not (helper.missing and index == 0):
+                return self._missing(at, index) if self._strict else None
+            values.append(value)
+        self._meter.work(amount)
         try:
-            made = helper.call(meter, *values, **{name: plain(value) for name, value in named.items()})
+            if named:
+                made = helper.call(self._meter, *values, **{name: plain(value) for name, value in named.items()})
+            else:
+                made = helper.call(self._meter, *values)
         except Fault as fault:
             raise Fault(f"{helper.name}: {fault.words}", fault.at if fault.at >= 0 else at) from None
         if isinstance(made, list | dict):
-            meter.work(EACH * len(made))
+            self._meter.work(EACH * len(made))
         return self._made(made)
 
 
 def _length(value: Any) -> int:
-    if isinstance(value, str):
-        return len(value)
-    return 1 + (EACH * len(value) if isinstance(value, list | dict | tuple) else 0)
+    """What looking at a list or a mapping costs."""
+    return EACH * len(value) if isinstance(value, list | dict | tuple) else 1
 
 
 def _words_of(error: Any) -> str:

@@ -123,8 +123,6 @@ def _checked(part: str, text: str) -> None:
 @lru_cache(maxsize=_MACHINES)
 def _machine(is_filter: bool, text: str, thread: int) -> Machine:
     """Each thread has its own: one does not wait for what another renders."""
-    if "\0" in text:
-        raise SyntaxFlaw("a character that cannot be used", text.index("\0"))
     try:
         text.encode()
     except UnicodeEncodeError as error:

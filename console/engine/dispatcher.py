@@ -90,9 +90,8 @@ class Dispatcher:
                 return self._not_reshaped(claimed, started_ms, started_s, str(error))
             except asyncio.CancelledError:
                 return self._stopped_before(claimed, started_ms)
-            except Exception as error:  # as in _send
-                why = f"this program failed on it: {type(error).__name__}: {error}"
-                return self._not_sent(claimed, endpoint, started_ms, why)
+            except Exception as error:
+                return self._not_sent(claimed, endpoint, started_ms, self._fault(error, started_s).detail)
             url, body, method = made.url, made.body, made.method
             sent, kept = with_rendered(sent, made), kept_with_rendered(kept, made)
         timestamp_s = started_ms // 1000
@@ -114,7 +113,13 @@ class Dispatcher:
             method=method,
             profile=fixed.profile,
         )
-        outcome = await self._send(request, started_s)
+        outcome: Outcome
+        try:
+            outcome = await self._transport.send(request)
+        except asyncio.CancelledError:
+            outcome = self._unknown(started_s)
+        except Exception as error:  # the root of a delivery
+            outcome = self._fault(error, started_s)
         ended_ms = max(self._clock.now_ms(), started_ms)
         exchange = _exchange(url, kept + own, outcome)
         if made is not None:
@@ -130,23 +135,21 @@ class Dispatcher:
             parts=outcome.parts,
         )
 
-    async def _send(self, request: Request, started_s: float) -> Outcome:
-        """What came of it, whatever happens."""
-        try:
-            return await self._transport.send(request)
-        except asyncio.CancelledError:
-            # The engine's grace is over. What is not recorded would be sent again without a trace of this one.
-            return Failure(
-                cause=Cause.UNKNOWN_OUTCOME,
-                detail=PLAIN_WORDS[Cause.UNKNOWN_OUTCOME],
-                total_ms=(self._clock.monotonic_s() - started_s) * 1000,
-            )
-        except Exception as error:  # the root of a delivery: a fault of ours costs this try, never the engine
-            return Failure(
-                cause=Cause.PROTOCOL,
-                detail=f"this program failed on it: {type(error).__name__}: {error}",
-                total_ms=(self._clock.monotonic_s() - started_s) * 1000,
-            )
+    def _unknown(self, started_s: float) -> Failure:
+        """The engine's grace is over. What is not recorded would be sent again without a trace of this one."""
+        return Failure(
+            cause=Cause.UNKNOWN_OUTCOME,
+            detail=PLAIN_WORDS[Cause.UNKNOWN_OUTCOME],
+            total_ms=(self._clock.monotonic_s() - started_s) * 1000,
+        )
+
+    def _fault(self, error: Exception, started_s: float) -> Failure:
+        """A fault of ours costs this try, never the engine."""
+        return Failure(
+            cause=Cause.PROTOCOL,
+            detail=f"this program failed on it: {type(error).__name__}: {error}",
+            total_ms=(self._clock.monotonic_s() - started_s) * 1000,
+        )
 
     async def ask(self, endpoint: Endpoint) -> Permission:
         """Ask a receiver whether it may be sent to: an OPTIONS request that is made as those that deliver are."""

@@ -7,12 +7,11 @@ from console.domain.endpoint import Endpoint
 from console.domain.outcome import Headers
 from console.domain.redaction import redact
 from console.domain.templating import render, wants
-from console.domain.transform import Rendered, Subject, Transform
+from console.domain.transform import CONTENT_TYPE, Rendered, Subject
 from console.domain.work import Claimed
 
 _AT_ONCE_BYTES = 32 * 1024
 """A payload up to this size is reshaped on the loop, in a fraction of a millisecond; a larger one beside it."""
-_AS_IT_IS = Transform()
 WHY_FAILED = "no further try is made: correct the template, then retry"
 
 
@@ -40,11 +39,15 @@ async def reshape(claimed: Claimed, endpoint: Endpoint, url: str) -> Rendered:
 def _reshaped(subject: Subject, endpoint: Endpoint, url: str) -> Rendered:
     if endpoint.filter is not None:
         wants(endpoint.filter, subject)
-    return render(endpoint.transform or _AS_IT_IS, subject, url)
+    if endpoint.transform is None:
+        return Rendered(url=url, method="POST", headers=(), content_type=CONTENT_TYPE, body=subject.payload)
+    return render(endpoint.transform, subject, url)
 
 
 def with_rendered(headers: Headers, made: Rendered) -> Headers:
     """The headers of an endpoint with those of the transform in the place of what has the same name."""
+    if not made.headers and made.content_type == CONTENT_TYPE:
+        return headers
     taken = {name.lower() for name, _ in made.headers} | {"content-type"}
     kept = tuple(field for field in headers if field[0].lower() not in taken)
     return (("content-type", made.content_type), *kept, *made.headers)
