@@ -56,13 +56,17 @@ class Authority:
         self, *names: str, expired: bool = False, asks_for_a_certificate: bool = False
     ) -> ssl.SSLContext:
         """For a receiver that answers to these names or addresses, and perhaps only to clients of this authority."""
-        pem = self._issue(names[0], ExtendedKeyUsageOID.SERVER_AUTH, names, expired=expired)
+        pem = self.server_pem(*names, expired=expired)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem)
         if asks_for_a_certificate:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(self.ca_file)
         return context
+
+    def server_pem(self, *names: str, expired: bool = False) -> Path:
+        """A file with key and certificate, in this order, of a server that answers to these names or addresses."""
+        return self._issue(names[0], ExtendedKeyUsageOID.SERVER_AUTH, names, expired=expired)
 
     def client_pem(self, name: str) -> bytes:
         """Key and certificate, in this order, of a client that calls itself so."""
