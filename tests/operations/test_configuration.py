@@ -1,5 +1,6 @@
 """A store as a file says it: what is done, what is not, and what is left when it fails."""
 
+import re
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -15,17 +16,21 @@ from console.domain.configuration import Wanted
 from console.domain.configuration_words import diff_lines, summary
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.errors import ConfigError, SealedError
+from console.domain.event_schema import SchemaMode
 from console.domain.operation import OperationKind
 from console.domain.policy import DeliveryPolicy, RateLimit
 from console.domain.policy_parts import PARTS
 from console.domain.sealing import NO_KEYS, Keyring, is_sealed
-from console.domain.signing import make_secret
+from console.domain.signing import Secret, make_secret
+from console.domain.source import Answer, SignatureOptions, SourceKind, SourceOptions, SourceSpec
 from console.domain.transform import Transform
 from console.operations import endpoints
 from console.operations.alerts import add_rule
 from console.operations.configuration import Applied, Applier, read_present, refuse
 from console.operations.configuration_export import exported
 from console.operations.configuration_reading import read_configuration
+from console.operations.schemas import add_schema
+from console.operations.sources import add_source
 from console.store import Store, open_store
 from tests.factories import NOW_MS, make_spec
 
@@ -214,6 +219,64 @@ def test_rules_of_one_kind_are_told_apart(store: Store) -> None:
     assert sorted(r.spec.threshold for r in store.alert_rules() if r.spec.kind is AlertKind.ERROR_RATE) == [0.3, 0.5]
 
 
+INTAKE = """
+[[sources]]
+name = "stripe"
+kind = "stripe"
+secret = "env:STRIPE"
+type_prefix = "stripe."
+
+[[sources]]
+name = "chat"
+kind = "slack"
+enabled = false
+
+[[schemas]]
+pattern = "invoice.*"
+schema = '{"type": "object", "required": ["id"]}'
+"""
+
+
+def test_sources_and_schemas(store: Store) -> None:
+    keys = Keyring([b"k" * 32])
+    applied = apply(store, INTAKE, keys=keys, STRIPE="whsec_stripe")
+    assert [summary(step) for step in applied.steps][:2] == [
+        "+ source stripe: kind stripe, type_prefix stripe.", "+ source chat: kind slack, enabled no"
+    ]  # fmt: skip
+    assert [step.name for step in applied.made] == ["chat"], "with a secret that nobody knows"
+    assert [(s.name, s.enabled, is_sealed(s.secrets[0].text)) for s in store.sources()] == [
+        ("chat", False, True), ("stripe", True, True),
+    ]  # fmt: skip
+    assert apply(store, INTAKE, keys=keys, STRIPE="whsec_stripe").steps == ()
+    again = INTAKE.replace('"required": ["id"]', '"required": ["id", "sum"]').replace("enabled = false", "")
+    changed = apply(store, again, keys=keys, STRIPE="whsec_new")
+    assert [summary(step) for step in changed.steps] == [
+        "~ source stripe: secret changed", "~ source chat: enabled no → none", "~ schema invoice.*: schema changed",
+    ]  # fmt: skip
+    assert diff_lines(changed.steps[2])[2:] == [
+        '         "required": [', '      -    "id"', '      +    "id",', '      +    "sum"', "         ]", "       }",
+    ]  # fmt: skip
+    assert [(s.pattern, s.version) for s in store.schemas()] == [("invoice.*", 2)]
+    assert apply(store, "", prune=True).words == "3 removed"
+    assert (store.sources(), store.schemas()) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (INTAKE.replace("env:STRIPE", "env:API"), "sources[0]: secret: this is an API key"),
+        (INTAKE.replace("kind = \"slack\"", 'kind = "slack"\nsignature = { header = "X" }'), "sources[1]: signature"),
+        (INTAKE.replace('"object"', '"objekt"'), "schemas[0]: "),
+        (FILE.replace("payload.id", "payload."), "endpoints[0]: transform body, line 1, column"),
+        (FILE.replace("rate_limit", "when = 'payload.a >'\nrate_limit"), "endpoints[0]: filter, line 1"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_inside_is_refused_with_its_place(store: Store, text: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^webhooks.toml:\d+: {re.escape(words)}"):
+        apply(store, text, STRIPE="whsec_x", API="sk_live_x")
+    assert (store.endpoints(), store.sources(), store.schemas()) == ([], [], [])
+
+
 _POLICIES: dict[str, st.SearchStrategy[Any]] = {
     "timeout_s": st.sampled_from([0.25, 7.0, 90.0]), "rate_limit": st.sampled_from([RateLimit(count=3, period_s=60.0)]),
     "schedule_s": st.lists(st.sampled_from([0.0, 0.5, 61.0, 86400.0]), min_size=1, max_size=3).map(tuple),
@@ -221,11 +284,27 @@ _POLICIES: dict[str, st.SearchStrategy[Any]] = {
     "authorization": st.just("Bearer t"), "proxy": st.sampled_from(["http://u:p@127.0.0.1:3", "http://10.0.0.1:80"]),
     "permanent_statuses": st.just((400, 422)), "http2": st.just(False), "user_agent": st.just("mine/1.0"),
 }  # fmt: skip
-_TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=30)
+_TEXTS = st.text("aé☃ '\"\\\n\t\r$#[]", min_size=1, max_size=20)
 _TRANSFORMS = st.none() | st.builds(
     Transform, body=st.none() | _TEXTS, path=st.none() | st.just("/v1"), headers=st.lists(
         st.tuples(st.sampled_from(["X-A", "X-B"]), _TEXTS), max_size=2, unique_by=lambda h: h[0]).map(tuple),
     content_type=st.sampled_from(["application/json", "text/plain"]))  # fmt: skip
+
+
+_OPTIONS = st.builds(
+    SourceOptions, tolerance_s=st.sampled_from([300.0, 7.25]), type_from=st.sampled_from([None, "header:X-T", "a.b"]),
+    id_from=st.sampled_from([None, "body:id"]), type_prefix=st.sampled_from(["", "x."]),
+    allow=st.sampled_from([(), ("192.0.2.0/24", "2001:db8::/32")]),
+    rate_limit=st.sampled_from([None, RateLimit(count=7, period_s=60.0)]),
+    answer=st.sampled_from([Answer(), Answer(status=200, body="o\r\n'\"k", delay_s=0.25)]),
+)  # fmt: skip
+_SOURCES = st.lists(
+    st.builds(SourceSpec, name=st.just("s"), kind=st.just(SourceKind.OPEN), options=_OPTIONS)
+    | st.builds(
+        SourceSpec, name=st.just("s"), kind=st.just(SourceKind.HMAC), secrets=st.just((Secret(text="s3cret-of-it"),)),
+        options=st.just(SourceOptions(signature=SignatureOptions(header="X-S", encoding="base64", prefix="v1="))),
+    ), max_size=2,
+)  # fmt: skip
 
 
 @settings(max_examples=25)
@@ -249,6 +328,10 @@ def test_an_export_makes_the_same_and_changes_nothing_here(
             add_rule(
                 here, AlertSpec(kind=AlertKind.BACKLOG_AGE, endpoint=one.id, threshold=7.5), actor=WHO, now_ms=NOW_MS
             )
+        for number, source in enumerate(data.draw(_SOURCES)):
+            add_source(here, replace(source, name=f"s{number}"), actor=WHO, now_ms=NOW_MS, random=Random(number))
+        if data.draw(st.booleans()):
+            add_schema(here, "a.*", b'{"enum": [1]}', SchemaMode.FLAG, actor=WHO, now_ms=NOW_MS)
         text = exported(read_present(here))
         assert "s3cret" not in text
         assert "u:p@" not in text
@@ -272,4 +355,6 @@ def _shape(store: Store) -> object:
             for e in store.endpoints()
         ],
         [(r.spec.kind, r.spec.threshold, r.endpoint_name) for r in store.alert_rules()],
+        [(s.name, s.kind, s.options, s.enabled) for s in store.sources()],
+        [(s.pattern, s.mode, s.text) for s in store.schemas()],
     )
