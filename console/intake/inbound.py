@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from console.domain.clock import Clock
 from console.domain.errors import SealedError, StoreError
-from console.domain.event import PAYLOAD_CAP_BYTES, Accepted, NewEvent
+from console.domain.event import PAYLOAD_CAP_BYTES, NewEvent
 from console.domain.event_schema import Flaw
 from console.domain.inbound import REJECTED_BODY_BYTES, Fate, Genuine, InboundRequest, NewArrival, Refused, Reply
 from console.domain.kinds.judge import judge_request
@@ -24,9 +24,9 @@ from console.domain.kinds.plain import TOKEN_HEADER, TOKEN_PARAMETER
 from console.domain.redaction import REDACTED, redact, redact_url
 from console.domain.source import Answer, Source, SourceKind
 from console.intake.doors import Door, Doors
+from console.intake.keeping import Incoming, Keeper
 from console.intake.rationing import Ration
 from console.intake.seam import Writes
-from console.store.protocol import Store
 
 RETRY_AFTER_S = 5
 """How soon a sender may come back when the store takes nothing now."""
@@ -82,8 +82,8 @@ class Inbound:
         checks: Checks = no_checks,
         full: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._doors, self._writer, self._clock, self._log, self._checks = doors, writer, clock, log, checks
-        self._full = full
+        self._doors, self._clock, self._log, self._checks, self._full = doors, clock, log, checks, full
+        self._keeper = Keeper(writer, clock)
         self._ration = Ration()
         self.fates: Counter[tuple[str, Fate]] = Counter()
         """Requests so far, by source and what became of them; those that were not kept too."""
@@ -162,27 +162,16 @@ class Inbound:
             via=checked.via,
             flaw=checked.flaw,
         )
-        fresh = Fate.ACCEPTED if checked.flaw is None else Fate.FLAGGED
-        reason = None if checked.flaw is None else str(checked.flaw)
-        kept = _kept(source, request)
-
-        def work(store: Store) -> tuple[Accepted, Fate]:
-            accepted = store.accept([event], self._clock.now_ms())[0]
-            fate = Fate.DUPLICATE if accepted.duplicate else fresh
-            arrival = NewArrival(
-                source=source.id,
-                request=kept,
-                fate=fate,
-                reason=reason,
-                event_id=accepted.id,
-                status=answer.status,
-                took_ms=self._took_ms(began_s),
-            )
-            store.record_arrivals([arrival])
-            return accepted, fate
-
-        accepted, fate = await self._writer.do_here(work)
-        self.fates[source.name, fate] += 1
+        arrival = NewArrival(
+            source=source.id,
+            request=_kept(source, request),
+            fate=Fate.ACCEPTED if checked.flaw is None else Fate.FLAGGED,
+            reason=None if checked.flaw is None else str(checked.flaw),
+            status=answer.status,
+        )
+        accepted = await self._keeper.keep(Incoming(arrival=arrival, event=event, began_s=began_s))
+        assert accepted is not None
+        self.fates[source.name, Fate.DUPLICATE if accepted.duplicate else arrival.fate] += 1
         self.owed += 0 if accepted.duplicate else accepted.deliveries
         return _told(answer)
 
@@ -194,9 +183,8 @@ class Inbound:
             fate=Fate.CAPTURED if captured else Fate.ANSWERED,
             reason=None if captured else reply.why,
             status=reply.status,
-            took_ms=self._took_ms(began_s),
         )
-        await self._writer.do_here(lambda store: store.record_arrivals([arrival]))
+        await self._keeper.keep(Incoming(arrival=arrival, began_s=began_s))
         self.fates[source.name, arrival.fate] += 1
         return InboundAnswer(
             status=reply.status,
@@ -224,16 +212,12 @@ class Inbound:
                 fate=Fate.REJECTED,
                 reason=_reason(refused, request, uncounted),
                 status=refused.status,
-                took_ms=self._took_ms(began_s),
             )
             try:
-                await self._writer.do_here(lambda store: store.record_arrivals([arrival]))
+                await self._keeper.keep(Incoming(arrival=arrival, began_s=began_s))
             except StoreError as error:  # the sender is refused all the same
                 self._log.warning("a rejected request is not kept", source=source.name, error=str(error))
         return _plain(refused.status, *_more_headers(source, refused.status, wait_s))
-
-    def _took_ms(self, began_s: float) -> float:
-        return (self._clock.monotonic_s() - began_s) * 1000
 
 
 def _too_large(source: Source, request: InboundRequest) -> Refused | None:

@@ -5,12 +5,20 @@ Secrets are `whsec_` and base64 for `v1`, `whpk_` and base64 of an ed25519 publi
 
 import base64
 import binascii
-import hmac
 from functools import lru_cache
 
 from console.domain.inbound import InboundRequest, Refused
 from console.domain.kinds.body import parse_json, text_at
-from console.domain.kinds.proof import MOST_SIGNATURES, Proving, any_equal, as_bytes, malformed, unmatched, unproved
+from console.domain.kinds.proof import (
+    MOST_SIGNATURES,
+    Proving,
+    any_equal,
+    as_bytes,
+    hmac_of,
+    malformed,
+    unmatched,
+    unproved,
+)
 from console.domain.kinds.proof import untimely as _untimely
 from console.domain.kinds.reading import Found, found
 from console.domain.signing import PUBLIC_PREFIX, SECRET_PREFIX, public_bytes_of
@@ -47,7 +55,7 @@ def _family(request: InboundRequest) -> str:
 
 def _expected(proving: Proving, signed: bytes) -> list[str]:
     keys = [key_of(secret) for secret in proving.secrets if not secret.startswith(PUBLIC_PREFIX)]
-    return [base64.b64encode(hmac.digest(key, signed, "sha256")).decode() for key in keys if key]
+    return [base64.b64encode(hmac_of(key, signed)).decode() for key in keys if key]
 
 
 @lru_cache(maxsize=256)
