@@ -17,6 +17,9 @@ from console.domain.source import SourceKind, SourceOptions, SourceSpec
 from console.domain.transform import Transform
 
 _SIGNS = {Act.ADD: "+", Act.EDIT: "~", Act.REMOVE: "-"}
+_ABSENT = {"dry_run": "no", "enabled": "yes"}
+"""What it means that nothing is said of a part."""
+
 _LONGEST = 100
 """Longer texts, and those of several lines, are shown line by line."""
 
@@ -92,7 +95,8 @@ def _differing(before: dict[str, str] | None, after: dict[str, str]) -> Iterator
     old = before or {}
     for name in {**old, **after}:
         if old.get(name) != after.get(name):
-            yield PartChange(part=name, before=old.get(name), after=after.get(name))
+            absent = None if before is None else _ABSENT.get(name)
+            yield PartChange(part=name, before=old.get(name, absent), after=after.get(name, absent))
 
 
 def _policy(before: DeliveryPolicy, after: DeliveryPolicy) -> Iterator[PartChange]:

@@ -7,7 +7,7 @@ are the same then, and what was accepted is not accepted again.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -18,7 +18,8 @@ from console.domain.errors import ConsoleError, InvalidInputError
 from console.domain.event import Accepted, NewEvent
 from console.intake.seam import Host
 from console.intake.spool_folder import STILL_S, Disk, SpoolFolder
-from console.intake.spool_reading import as_accepted, events_of, faults_of, unit_of
+from console.intake.spool_reading import Faults, as_accepted, events_of, faults_of, held_against, unit_of
+from console.operations.accepting import SchemaBook
 from console.operations.ndjson import BadLine, GoodLine
 from console.store.protocol import Store
 
@@ -82,6 +83,7 @@ class Spool:
         self._host, self._settings = host, settings
         self._woken = asyncio.Event()
         self._rescan_s = POLL_S
+        self._book = SchemaBook()
         self.folder = SpoolFolder(
             settings.folder, clock=host.clock, random=random or SystemRandom(), complain=self._complain, disk=disk
         )
@@ -150,7 +152,7 @@ class Spool:
 
     async def _bring(self, file: Path) -> None:
         stamp = await asyncio.to_thread(self.folder.settle, file)
-        faults = await asyncio.to_thread(lambda: faults_of(self._while_wanted(events_of(file)), unit_of(file)))
+        faults = await asyncio.to_thread(self._check, file)
         if faults is not None:
             await self._reject(file, str(faults))
             return
@@ -164,6 +166,12 @@ class Spool:
         await asyncio.to_thread(self.folder.accepted, file)
         self._host.log.info("spool file accepted", file=file.name, events=accepted, duplicates=duplicates)
 
+    def _check(self, file: Path) -> Faults | None:
+        """Whether all of it is right, as the schemas are now."""
+        with closing(self._host.open_reader()) as store:
+            self._book.refresh(store)
+        return faults_of(self._while_wanted(held_against(self._book, events_of(file))), unit_of(file))
+
     def _while_wanted(self, events: Iterator[GoodLine | BadLine]) -> Iterator[GoodLine | BadLine]:
         for event in events:
             if self._host.stopping.is_set():
@@ -174,11 +182,20 @@ class Spool:
         """Accept its events piece by piece. Returns how many were accepted, and how many had been before."""
         accepted = duplicates = 0
         events = self._while_wanted(events_of(file))
-        while batch := await asyncio.to_thread(_next_batch, events, file.name):
+        while batch := await asyncio.to_thread(self._next_batch, events, file.name):
             for answer in await self._host.writer.do(partial(self._keep, batch)):
                 duplicates += answer.duplicate
                 accepted += not answer.duplicate
         return accepted, duplicates
+
+    def _next_batch(self, events: Iterator[GoodLine | BadLine], file_name: str) -> list[NewEvent]:
+        """Raises InvalidInputError: the file is not as it was when it was checked."""
+        batch = []
+        for line in islice(events, BATCH):
+            if isinstance(line, BadLine):
+                raise InvalidInputError(f"line {line.number}: {line.reason} (the file was changed while it was read)")
+            batch.append(self._book.mark(as_accepted(line, file_name)))
+        return batch
 
     def _keep(self, events: Sequence[NewEvent], store: Store) -> list[Accepted]:
         return store.accept(events, self._host.clock.now_ms())
@@ -190,13 +207,3 @@ class Spool:
 
     def _complain(self, name: str, why: str) -> None:
         self._host.log.warning("spool file is left where it is", file=name, why=why)
-
-
-def _next_batch(events: Iterator[GoodLine | BadLine], file_name: str) -> list[NewEvent]:
-    """Raises InvalidInputError: the file is not as it was when it was checked."""
-    batch = []
-    for line in islice(events, BATCH):
-        if isinstance(line, BadLine):
-            raise InvalidInputError(f"line {line.number}: {line.reason} (the file was changed while it was read)")
-        batch.append(as_accepted(line, file_name))
-    return batch

@@ -10,6 +10,7 @@ import msgspec
 from console.domain.event import NewEvent
 from console.domain.ids import EventId
 from console.domain.payload import reason_of
+from console.operations.accepting import Refusal, SchemaBook
 from console.operations.ndjson import BadLine, GoodLine, LineReader, parse_line
 
 SOURCE = "spool"
@@ -47,6 +48,13 @@ def events_of(file: Path) -> Iterator[GoodLine | BadLine]:
 def unit_of(file: Path) -> str:
     """What those numbers count."""
     return "line" if file.suffix.lower() == ".ndjson" else "event"
+
+
+def held_against(book: SchemaBook, found: Iterator[GoodLine | BadLine]) -> Iterator[GoodLine | BadLine]:
+    """The same, with what does not match its schema among what is wrong."""
+    for one in found:
+        refusal = book.check(one.event) if isinstance(one, GoodLine) else None
+        yield BadLine(number=one.number, reason=str(refusal)) if isinstance(refusal, Refusal) else one
 
 
 def faults_of(found: Iterator[GoodLine | BadLine], unit: str) -> Faults | None:

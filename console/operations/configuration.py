@@ -32,7 +32,7 @@ from console.domain.operation import OperationKind
 from console.domain.sealing import NO_KEYS, Keyring
 from console.domain.signing import SECRET_BYTES, Secret, make_secret
 from console.domain.source import Source, SourceKind
-from console.operations import alerts, endpoints, sources
+from console.operations import alerts, endpoints, schemas, sources
 from console.operations.secrets import way_out
 from console.store.protocol import Store
 
@@ -132,8 +132,8 @@ class Applier:
                 self._put_alert(store, step.todo, now_ms)
             case PutSource():
                 self._put_source(store, step.todo, label, now_ms)
-            case PutSchema():
-                raise InvalidInputError("schemas cannot be applied yet")
+            case PutSchema(pattern=pattern, mode=mode, text=text):
+                schemas.add_schema(store, pattern, text, mode, actor=self.actor, now_ms=now_ms)
             case Drop(what=what):
                 self._drop(store, what, now_ms)
             case _:
@@ -196,7 +196,7 @@ class Applier:
             case Source():
                 sources.remove_source(store, what.id, actor=self.actor, reason=None, now_ms=now_ms)
             case EventSchema():
-                raise InvalidInputError("schemas cannot be applied yet")
+                schemas.retire_schema(store, what.pattern, actor=self.actor, now_ms=now_ms)
             case _:
                 assert_never(what)
 
@@ -223,8 +223,8 @@ def read_present(store: Store) -> Present:
     return Present(
         defaults=store.policy_defaults(),
         endpoints=store.endpoints(),
-        sources=(),
-        schemas=(),
+        sources=[source for source in store.sources() if source.kind is not SourceKind.CAPTURE],
+        schemas=store.schemas(),
         alerts=store.alert_rules(),
     )
 
