@@ -1,22 +1,22 @@
 """Payloads from outside: one JSON value in UTF-8, kept byte for byte."""
 
-import msgspec
-
 from console.domain.errors import InvalidInputError
 from console.domain.event import PAYLOAD_CAP_BYTES
+from console.domain.strict_json import check_strict, reason_of
 
-_RAW = msgspec.json.Decoder(msgspec.Raw)
+__all__ = ["check_payload", "reason_of"]
+
 _BLANKS = b" \t\r\n"
 
 
 def check_payload(data: bytes) -> bytes:
     """The payload without the blanks around it.
 
-    Valid is what RFC 8259 says, in UTF-8 without a byte order mark, with strings that are valid Unicode (RFC 7493):
-    no NaN, no lone surrogates.
+    Valid is what RFC 8259 says, in UTF-8 without a byte order mark, with strings that are valid Unicode (RFC 7493): no
+    NaN, no lone surrogates; and what every decoder reads the same, as `check_strict` has it: no key twice.
 
     Raises:
-        InvalidInputError: says what is wrong and at which byte.
+        InvalidInputError: says what is wrong and where.
     """
     data = data.strip(_BLANKS)
     if len(data) > PAYLOAD_CAP_BYTES:
@@ -24,19 +24,7 @@ def check_payload(data: bytes) -> bytes:
     if not data:
         raise InvalidInputError("payload is empty: JSON is needed")
     try:
-        data.decode()
-        _RAW.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise InvalidInputError(f"payload is not JSON: {reason_of(problem)}") from None
+        check_strict(data)
+    except InvalidInputError as problem:
+        raise InvalidInputError(f"payload is {problem}") from None
     return data
-
-
-def reason_of(problem: Exception) -> str:
-    """What a decoder disliked, in its own words made short."""
-    match problem:
-        case UnicodeDecodeError():
-            return f"not UTF-8 at byte {problem.start}"
-        case RecursionError():
-            return "nested too deeply"
-        case _:
-            return str(problem).removeprefix("JSON is malformed: ")

@@ -71,7 +71,7 @@ def flaw_of(schema: EventSchema, payload: bytes) -> Flaw | None:
     try:
         value = strict_value(payload)
     except InvalidInputError as error:
-        return _flaw(schema, "", f"is not strict JSON: {error}")
+        return _flaw(schema, "", f"is {error}")
     compiled = _compiled(schema.text)
     # Each value but the first of a list or object is behind a comma.
     values = 1 + payload.count(b",") + payload.count(b"[") + payload.count(b"{")
@@ -135,7 +135,7 @@ def _compiled(text: bytes) -> _Compiled:
     try:
         schema = strict_value(text)
     except InvalidInputError as error:
-        raise InvalidInputError(f"schema is not strict JSON: {error}") from None
+        raise InvalidInputError(f"schema is {error}") from None
     try:
         validator = jsonschema_rs.validator_for(
             schema,

@@ -17,6 +17,7 @@ DEPTH_MOST = 128
 """Lists and objects in one another."""
 
 _VALUE = msgspec.json.Decoder()
+_RAW = msgspec.json.Decoder(msgspec.Raw)
 _ENCODE = msgspec.json.Encoder().encode
 _PLACE = re.compile(r" - at `\$(.*)`$")
 _NESTS = frozenset({dict, list})
@@ -28,30 +29,83 @@ class _Pairs(list[tuple[str, Any]]):
     """An object with all its keys."""
 
 
-def strict_value(data: bytes) -> Any:
-    """The value that JSON is, when every decoder reads the same.
+class _NumberError(InvalidInputError):
+    """A number fits no double, or has too many digits."""
 
-    No key comes twice in an object, nothing is nested deeper than 128, and every number fits a double or is a whole
-    one of at most 4,300 digits. UTF-8 and surrogates are checked too.
+
+def check_strict(data: bytes, *, around: int = 0) -> None:
+    """As `strict_value`, but numbers may be of any size, on purpose: a payload is delivered byte for byte, and one that is
+    beyond a double costs no event.
 
     Raises:
-        InvalidInputError: says what is wrong, and where.
+        InvalidInputError
     """
+    try:
+        strict_value(data, around=around)
+    except _NumberError:
+        _check_exactly(data, DEPTH_MOST + around)
+
+
+def strict_value(data: bytes, *, around: int = 0) -> Any:
+    """The value that JSON is, when every decoder reads the same.
+
+    No key comes twice in an object, nothing is nested deeper than 128 levels, and every number fits a double or is a
+    whole one of at most 4,300 digits. UTF-8 and surrogates are checked too.
+
+    Args:
+        around: so many levels around a payload do not count.
+
+    Raises:
+        InvalidInputError: says what it is, such as `not JSON: …` or `ambiguous: key a.b comes twice`.
+    """
+    deepest = DEPTH_MOST + around
     try:
         value = _VALUE.decode(data)
     except msgspec.ValidationError as problem:
-        raise InvalidInputError(_number_reason(problem)) from None
+        raise _NumberError(f"beyond what decoders read: {_number_reason(problem)}") from None
     except UnicodeDecodeError:
-        raise InvalidInputError(_utf8_reason(data)) from None
-    except (msgspec.DecodeError, RecursionError) as problem:
-        raise InvalidInputError(reason_of(problem)) from None
+        raise InvalidInputError(f"not JSON: {_utf8_reason(data)}") from None
+    except RecursionError:
+        raise InvalidInputError(_too_deep()) from None
+    except msgspec.DecodeError as problem:
+        raise InvalidInputError(f"not JSON: {reason_of(problem)}") from None
     colons = data.count(b":")
     # An object that holds something has a colon, and the innermost may hold nothing.
-    if colons + data.count(b"[") >= DEPTH_MOST and depth_of(value) > DEPTH_MOST:
-        raise InvalidInputError(f"nested deeper than {DEPTH_MOST} levels")
+    if colons + data.count(b"[") >= deepest and depth_of(value) > deepest:
+        raise InvalidInputError(_too_deep())
     if colons > 1 and _keys_lost(data, colons, value) and (place := _twice(data)) is not None:
-        raise InvalidInputError(f"key {place} comes twice")
+        raise InvalidInputError(f"ambiguous: key {place} comes twice")
     return value
+
+
+def _check_exactly(data: bytes, deepest: int) -> None:
+    """The same, slowly, with numbers as texts."""
+    try:
+        data.decode()
+        _RAW.decode(data)  # the syntax of all of it: json.loads alone is not strict
+        found = json.loads(data, object_pairs_hook=_Pairs, parse_int=str, parse_float=str)
+    except RecursionError:
+        raise InvalidInputError(_too_deep()) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+        raise InvalidInputError(f"not JSON: {reason_of(problem)}") from None
+    if _depth_of_pairs(found) > deepest:
+        raise InvalidInputError(_too_deep())
+    if (path := _find_twice(found)) is not None:
+        raise InvalidInputError(f"ambiguous: key {place_name(path)} comes twice")
+
+
+def _depth_of_pairs(value: Any) -> int:
+    depth, level = 0, [value]
+    while level := [below for below in level if isinstance(below, list)]:
+        depth += 1
+        level = [
+            inner for below in level for inner in ([pair[1] for pair in below] if type(below) is _Pairs else below)
+        ]
+    return depth
+
+
+def _too_deep() -> str:
+    return f"nested deeper than {DEPTH_MOST} levels"
 
 
 def depth_of(value: Any) -> int:

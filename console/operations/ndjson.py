@@ -7,7 +7,7 @@ import msgspec
 from console.domain.errors import InvalidInputError
 from console.domain.event import PAYLOAD_CAP_BYTES, NewEvent, check_event_type
 from console.domain.ids import check_event_id
-from console.domain.payload import reason_of
+from console.domain.strict_json import check_strict, reason_of
 
 LINE_CAP_BYTES = PAYLOAD_CAP_BYTES + 4096
 """A line longer than this cannot be good; it is not kept in memory."""
@@ -44,6 +44,7 @@ def parse_line(number: int, line: bytes) -> GoodLine | BadLine:
         # msgspec does not look into the strings of what it keeps raw.
         line.decode()
         fields = _DECODER.decode(line)
+        check_strict(line, around=1)
         payload = bytes(fields.data)
         if len(payload) > PAYLOAD_CAP_BYTES:
             raise InvalidInputError(f"data of {len(payload):,} bytes: at most {PAYLOAD_CAP_BYTES:,} are accepted")

@@ -16,7 +16,7 @@ from tests.cli.support import CommandLine, make_endpoint
 
 def test_send_keeps_the_payload_byte_for_byte(console: CommandLine, store: Store) -> None:
     make_endpoint(store)
-    payload = '{"b":1.10,  "a":"é\\u0000", "b":2, "big":1e999}'
+    payload = '{"b":1.10,  "a":"é\\u0000", "B":2, "big":1e999}'
     sent = console("send", "invoice.paid", "--data", f"  {payload}\n", "--json")
     assert (sent.code, sent.err) == (0, "")
     assert sent.record == {
@@ -27,6 +27,20 @@ def test_send_keeps_the_payload_byte_for_byte(console: CommandLine, store: Store
         "engine_alive": False,
     }
     assert store.event(EventId(sent.record["id"])).payload == payload.encode()
+
+
+def test_a_key_that_comes_twice_is_refused_with_its_place(console: CommandLine, tmp_path: Path) -> None:
+    refused = console("send", "invoice.paid", "--data", '{"a": {"b": 1, "b": 2}}')
+    assert refused.code == 2
+    assert "payload is ambiguous: key a.b comes twice" in refused.err
+    lines = ['{"type": "a", "data": {"b": [{"c": 1, "c": 2}]}}', '{"type": "a", "data": 1, "type": "b"}']
+    (tmp_path / "twice.ndjson").write_text("\n".join(lines))
+    result = console("send", "--ndjson", str(tmp_path / "twice.ndjson"), "--json")
+    assert [one["error"] for one in result.records[:2]] == [
+        "ambiguous: key data.b[0].c comes twice",
+        "ambiguous: key type comes twice",
+    ]
+    assert result.records[-1]["accepted"] == 0
 
 
 def test_send_defaults_hints_and_duplicates(console: CommandLine, store: Store) -> None:

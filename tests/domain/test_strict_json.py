@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.domain.errors import InvalidInputError
-from console.domain.strict_json import DEPTH_MOST, depth_of, place_name, strict_value
+from console.domain.strict_json import DEPTH_MOST, check_strict, depth_of, place_name, strict_value
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.sampled_from([":", '":', '\\"', "[{", "a"])
 VALUES = st.recursive(
@@ -28,8 +28,8 @@ def refusal(data: bytes) -> str:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b'{"a":1,"a":2}', "key a comes twice"),
-        (b'{"a":1,"\\u0061":2}', "key a comes twice"),
+        (b'{"a":1,"a":2}', "ambiguous: key a comes twice"),
+        (b'{"a":1,"\\u0061":2}', "ambiguous: key a comes twice"),
         (b'{"lines":[{},{"x y":1,"x y":{}}]}', 'key lines[1]["x y"] comes twice'),
         (b'{"x":{"a":"\\u003a","a":1}}', "key x.a comes twice"),
         (b'{"x":{"a":"\\u003A","a":1}}', "key x.a comes twice"),
@@ -37,14 +37,14 @@ def refusal(data: bytes) -> str:
         (b"[" * 129 + b"]" * 129, "nested deeper than 128 levels"),
         (b'{"a":' * 129 + b"1" + b"}" * 129, "nested deeper than 128 levels"),
         (b'{"a":' * 128 + b"{}" + b"}" * 128, "nested deeper than 128 levels"),
-        (b"[" * 100_000, "nested too deeply"),
-        (b"NaN", "invalid character (byte 0)"),
+        (b"[" * 100_000, "nested deeper than 128 levels"),
+        (b"NaN", "not JSON: invalid character (byte 0)"),
         (b'{"a":Infinity}', "invalid character (byte 5)"),
         (b"-Infinity", "invalid character (byte 1)"),
         (b"1e999", "Number out of range"),
         (b'{"a":[-1e999]}', "Number out of range at $[...][0]"),
         (b"1" * 5000, "Integer value out of range"),
-        (b'"\xff"', "not UTF-8 at byte 1"),
+        (b'"\xff"', "not JSON: not UTF-8 at byte 1"),
         (b'"\xed\xa0\x80"', "not UTF-8"),
         (b'"\\ud800"', "truncated"),
         (b'"\\udc00x"', "surrogate"),
@@ -77,6 +77,30 @@ def test_what_decoders_read_differently_is_refused_with_its_place(data: bytes, s
 )
 def test_what_everybody_reads_the_same_is_good(data: bytes) -> None:
     assert strict_value(data) == json.loads(data)
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999", b"1" * 5000, b"0." + b"1" * 5000])
+def test_numbers_of_any_size_are_let_in_and_hide_nothing(number: bytes) -> None:
+    check_strict(number)
+    check_strict(b'{"a":[%b],"b":{"a":1}}' % number)
+    for bad, says in (
+        (b'{"a":%b,"b":1,"b":2}', "ambiguous: key b comes twice"),
+        (b'[%b,"\xff"]', "not JSON: not UTF-8"),
+        (b'[%b,"\\ud800"]', "not JSON: "),
+        (b"[%b,NaN]", "not JSON: invalid character"),
+        (b"[%b,]", "not JSON: "),
+        (b"[" * 128 + b"%b" + b",[]" + b"]" * 128, "nested deeper than 128 levels"),
+        (b"[%b," + b"[" * 5000, "nested deeper than 128 levels"),
+    ):
+        with pytest.raises(InvalidInputError, match=says):
+            check_strict(bad % number)
+
+
+def test_levels_around_a_payload_do_not_count() -> None:
+    data = b"[" * 129 + b"]" * 129
+    assert depth_of(strict_value(data, around=1)) == 129
+    with pytest.raises(InvalidInputError):
+        strict_value(b"[%b]" % data, around=1)
 
 
 @given(VALUES)
