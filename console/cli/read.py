@@ -9,11 +9,13 @@ from console.cli.commands import ConsoleCommand
 from console.cli.invocation import Invocation, pass_invocation
 from console.cli.output import clean, emit, flush, say
 from console.domain.clock import Clock
+from console.domain.inbound import Fate
 from console.domain.narration import Overview, how_it_stands, what_changed
 from console.domain.rates import WINDOWS, Window, total_of
 from console.store import Store
 
 LOOK_EVERY_S = 1.0
+INBOX_MS = 3600 * 1000
 
 
 @click.command(
@@ -73,4 +75,10 @@ def read_overview(store: Store, window: Window, clock: Clock) -> Overview:
         total=total_of(store.buckets(since_s=since, until_s=until, width_s=window.width_s), since),
         causes=store.causes(since_s=since, until_s=until),
         alerts=tuple(store.alerts(now_ms)),
+        inbox=_inbox(store, now_ms),
     )
+
+
+def _inbox(store: Store, now_ms: int) -> dict[str, dict[Fate, int]]:
+    counts = store.count_arrivals(since_ms=now_ms - INBOX_MS)
+    return {source.name: {Fate(fate): n for fate, n in counts.get(source.id, {}).items()} for source in store.sources()}

@@ -5,11 +5,12 @@ place on a line or by a glyph.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from console.domain.alerts import Alert
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.ids import EndpointId
+from console.domain.inbound import Fate
 from console.domain.outcome import Cause
 from console.domain.rates import Bucket, Window
 from console.domain.status import EngineStatus, Gauge
@@ -31,6 +32,8 @@ class Overview:
     causes: Mapping[EndpointId, Mapping[Cause, int]]
     """Failed attempts in the window."""
     alerts: tuple[Alert, ...]
+    inbox: Mapping[str, Mapping[Fate, int]] = field(default_factory=dict)
+    """Requests that came in over the last hour, by source and fate."""
 
 
 def how_it_stands(now: Overview) -> list[str]:
@@ -42,10 +45,36 @@ def how_it_stands(now: Overview) -> list[str]:
     sentences += [f"Alert: {alert.words}, for {length(now.now_ms - alert.since_ms)} now." for alert in now.alerts]
     if not now.alerts:
         sentences.append("No alert fires.")
+    sentences += inbox_sentences(now)
     if not now.endpoints:
         return [*sentences, "There is no endpoint: webhook-console endpoints add URL adds one."]
     sentences.append(f"{many(len(now.endpoints), 'endpoint')}:")
     return sentences + [endpoint_sentence(now, endpoint) for endpoint in by_trouble(now)]
+
+
+def inbox_sentences(now: Overview) -> list[str]:
+    """`Inbox, in the last hour: 41 requests came in, 2 were rejected.`, and each source that refused any; nothing
+    where nothing came in."""
+    every = [counts for counts in now.inbox.values() if counts]
+    if not every:
+        return []
+    total = sum(sum(counts.values()) for counts in every)
+    parts = [f"{many(total, 'request')} came in"]
+    for fate, words in _FATE_WORDS.items():
+        if n := sum(counts.get(fate, 0) for counts in every):
+            parts.append(f"{n:,} {'was' if n == 1 else 'were'} {words}")
+    said = [f"Inbox, in the last hour: {', '.join(parts)}."]
+    for name, counts in now.inbox.items():
+        if n := counts.get(Fate.REJECTED, 0):
+            said.append(f"Source {name}: {many(n, 'request')} rejected in the last hour.")
+    return said
+
+
+_FATE_WORDS = {
+    Fate.REJECTED: "rejected",
+    Fate.FLAGGED: "taken against their schema",
+    Fate.DUPLICATE: "there before",
+}
 
 
 def by_trouble(now: Overview) -> list[Endpoint]:
@@ -98,7 +127,18 @@ def what_changed(before: Overview, now: Overview) -> list[str]:
             said.append(f"{endpoint.name}: is {endpoint.state} now, was {old.state}{because}.")
         said += _new_failures(before, now, endpoint)
     said += [f"{endpoint.name}: was removed." for endpoint in known.values()]
+    said += _new_refusals(before, now)
     return said + _alert_changes(before.alerts, now.alerts)
+
+
+def _new_refusals(before: Overview, now: Overview) -> list[str]:
+    """Sources that refused more than before; what is an hour old leaves the count, and is not told."""
+    said = []
+    for name, counts in now.inbox.items():
+        more = counts.get(Fate.REJECTED, 0) - before.inbox.get(name, {}).get(Fate.REJECTED, 0)
+        if more > 0:
+            said.append(f"Source {name}: {many(more, 'request')} rejected.")
+    return said
 
 
 def _new_failures(before: Overview, now: Overview, endpoint: Endpoint) -> list[str]:

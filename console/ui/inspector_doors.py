@@ -48,6 +48,14 @@ def open_related(app: App[Any], seen: Inspection, attempt: Attempt | None) -> No
     app.push_screen(RelatedScreen(seen, attempt))
 
 
+def open_transform(app: App[Any], seen: Inspection | None) -> None:
+    """The transform of its endpoint, tried on this event."""
+    from console.ui.endpoint_acts import shape_endpoint
+
+    if seen is not None and seen.endpoint is not None:
+        app.run_worker(shape_endpoint(app, seen.endpoint, seen.event.id), group="opening", exit_on_error=False)
+
+
 def open_signature(app: App[Any], seen: Inspection | None, exchange: Exchange | None, *, masked: bool) -> None:
     """The signature debugger, with what was sent filled in."""
     from console.ui.screens.signature import SignatureScreen, pasted_of

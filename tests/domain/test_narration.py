@@ -5,6 +5,7 @@ from dataclasses import replace
 from console.domain.alerts import Alert, AlertKind, AlertRule, AlertRuleId, AlertSpec
 from console.domain.endpoint import Endpoint, EndpointState
 from console.domain.ids import EndpointId
+from console.domain.inbound import Fate
 from console.domain.narration import Overview, ago, how_it_stands, what_changed
 from console.domain.outcome import Cause
 from console.domain.policy import DeliveryPolicy
@@ -91,3 +92,22 @@ def test_a_time_ago_is_in_its_largest_unit() -> None:
     assert [ago(ms) for ms in (-5, 999, 1000, 61_000, 7_200_000, 2 * 86_400_000)] == [
         "now", "now", "1 second ago", "1 minute ago", "2 hours ago", "2 days ago",
     ]  # fmt: skip
+
+
+def test_the_inbox_is_told_of_where_something_came_in() -> None:
+    counts = {
+        "stripe": {Fate.ACCEPTED: 40, Fate.REJECTED: 1, Fate.FLAGGED: 2},
+        "github": {Fate.ACCEPTED: 3},
+        "shop": {},
+    }
+    sentences = how_it_stands(replace(NOW, inbox=counts))
+    assert sentences[3:5] == [
+        "Inbox, in the last hour: 46 requests came in, 1 was rejected, 2 were taken against their schema.",
+        "Source stripe: 1 request rejected in the last hour.",
+    ]
+
+
+def test_what_is_refused_from_now_on_is_told_and_what_is_forgotten_is_not() -> None:
+    one, three = ({"stripe": {Fate.REJECTED: n}} for n in (1, 3))
+    assert what_changed(replace(NOW, inbox=one), replace(NOW, inbox=three)) == ["Source stripe: 2 requests rejected."]
+    assert what_changed(replace(NOW, inbox=three), replace(NOW, inbox=one)) == []

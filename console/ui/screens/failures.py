@@ -21,6 +21,7 @@ from console.ui.live import Taken
 from console.ui.messages import MomentChanged
 from console.ui.screens.filtered_screen import FilteredScreen
 from console.ui.widgets.failure_table import PAGE, FailureTable
+from console.ui.widgets.flaw_line import FlawLine
 from console.ui.widgets.line_table import LineTable
 from console.ui.widgets.text_line import TextLine
 
@@ -89,6 +90,7 @@ class FailuresScreen(FilteredScreen):
     def body(self) -> ComposeResult:
         yield TextLine(id="failures-title", classes="pane-title")
         yield FailureTable(id="failures")
+        yield FlawLine(id="flaw")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -341,6 +343,7 @@ class FailuresScreen(FilteredScreen):
         self.console.inspect(event.row.delivery.id)
 
     def on_line_table_highlighted(self, event: LineTable.Highlighted) -> None:
+        self.query_one(FlawLine).look(None if event.row is None else event.row.delivery)
         if self._newer and self._table.cursor == 0:
             self.read_again()
 

@@ -383,13 +383,8 @@ class InspectorScreen(Screen[None]):
         if self._seen is not None:
             doors.open_why(self.app, self._seen, self.current_attempt, self._sent)
 
-    @work(exclusive=True, group="opening", exit_on_error=False)
-    async def action_transform(self) -> None:
-        """The transform of its endpoint, tried on this event."""
-        from console.ui.endpoint_acts import shape_endpoint
-
-        if self._seen is not None and self._seen.endpoint is not None:
-            await shape_endpoint(self.app, self._seen.endpoint, self._seen.event.id)
+    def action_transform(self) -> None:
+        doors.open_transform(self.app, self._seen)
 
     def action_related(self) -> None:
         if self._seen is not None:
