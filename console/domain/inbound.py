@@ -140,7 +140,8 @@ class Refused:
     """The request is not taken. The sender is told the status alone; the reason is for the operator."""
 
     status: int
-    """401: not from whom it says. 400: it is, and makes no sense."""
+    """401: not from whom it says. 400: it is, and makes no sense. 403, 413, 429: not from there, not so large, not so
+    many. 503: it may come again."""
     reason: str
 
 
