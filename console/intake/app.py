@@ -69,7 +69,8 @@ def _of_framework(error: Exception) -> Problem | None:
             first = f"{faults[0].field}: {faults[0].reason}" if faults else error.detail
             return Problem(400, first, errors=faults or None)
         case HTTPException():
-            return Problem(error.status_code, error.detail, headers=())
+            more = tuple((name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items())
+            return Problem(error.status_code, error.detail, headers=more)
         case msgspec.ValidationError() | msgspec.DecodeError():
             return Problem(400, str(error))
         case _:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from litestar import MediaType, Response, get, post
 from litestar.di import NamedDependency
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import QueryParameter
 
 from console.domain.ids import OperationId, parse_number
@@ -147,7 +148,13 @@ async def healthz() -> Health:
     return Health(status="ok", detail="the loop answers")
 
 
-@get("/readyz", opt={"open": True}, tags=["health"], summary="Whether events are taken")
+@get(
+    "/readyz",
+    opt={"open": True},
+    tags=["health"],
+    summary="Whether events are taken",
+    responses={503: ResponseSpec(Health, generate_examples=False, description="No events are taken now.")},
+)
 async def readyz(desk: At) -> Response[Health]:
     """200 when the store can be written, the engine delivers and does not drain; else 503."""
     health = await readiness(desk)
