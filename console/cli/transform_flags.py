@@ -70,7 +70,9 @@ class ReshapingFlags:
     def _transform(self, before: Transform | None) -> Transform | None:
         if not self.parts and not self.headers:
             return before
-        parts = {field: _NO_PART[field] if value is Nothing else value for field, value in self.parts.items()}
+        parts: dict[str, Any] = {
+            field: _NO_PART[field] if value is Nothing else value for field, value in self.parts.items()
+        }
         transform = replace(before or Transform(), **parts)
         headers = {name.lower(): (name, text) for name, text in transform.headers}
         for name, text in self.headers:
