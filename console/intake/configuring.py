@@ -28,6 +28,8 @@ RELOOK_S = 10.0
 STILL_S = 0.2
 """It is read once it has not changed for so long."""
 
+LOOKS_MOST = 50
+
 _DEBOUNCE_MS = 100
 
 
@@ -102,9 +104,12 @@ class Follower:
             self._host.log.warning("configuration is not watched, only looked at", error=str(error))
 
     async def _wait_until_still(self) -> None:
-        """A file that is being written is half of what it will be."""
+        """A file that is being written is half of what it will be; one that is held open for long is read as it is."""
         before: Stamp | None = None
-        while (now := await asyncio.to_thread(self._stamp)) is None or now != before:
+        for _ in range(LOOKS_MOST):
+            now = await asyncio.to_thread(self._stamp)
+            if now is not None and now == before:
+                return
             before = now
             await asyncio.sleep(STILL_S)
 

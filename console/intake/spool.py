@@ -6,6 +6,7 @@ are the same then, and what was accepted is not accepted again.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from dataclasses import dataclass
@@ -130,8 +131,8 @@ class Spool:
             wait_s = await asyncio.to_thread(self.folder.take)
             whole = [await self._bring_to_end(file) for file in await asyncio.to_thread(self.folder.taken)]
             unfinished = await asyncio.to_thread(self.folder.unfinished)
-        except OSError as error:
-            self._host.log.error("spool folder cannot be used, and is tried again", error=str(error))
+        except Exception as error:  # the root of this task: deliveries are not to end for it
+            self._host.log.error("spool folder cannot be used, and is tried again", error=_words(error))
             return TROUBLE_S
         if not all(whole):
             return TROUBLE_S
@@ -145,8 +146,9 @@ class Spool:
         except _StoppedError:
             return True
         except Exception as error:  # the root of what is done with a file: the others are not to wait for it
-            why = str(error) if isinstance(error, (ConsoleError, OSError)) else f"{type(error).__name__}: {error}"
-            self._host.log.error("spool file is at no end, and is tried again", file=file.name, error=why)
+            self._host.log.error(
+                "spool file is at no end, and is tried again", file=_shown(file.name), error=_words(error)
+            )
             return False
         return True
 
@@ -164,7 +166,7 @@ class Spool:
         if await asyncio.to_thread(self.folder.changed, file, stamp):
             return  # somebody still wrote to it: once more, and what is there already stays as it is
         await asyncio.to_thread(self.folder.accepted, file)
-        self._host.log.info("spool file accepted", file=file.name, events=accepted, duplicates=duplicates)
+        self._host.log.info("spool file accepted", file=_shown(file.name), events=accepted, duplicates=duplicates)
 
     def _check(self, file: Path) -> Faults | None:
         """Whether all of it is right, as the schemas are now."""
@@ -203,7 +205,16 @@ class Spool:
     async def _reject(self, file: Path, why: str) -> None:
         await asyncio.to_thread(self.folder.rejected, file, f"{why}\n")
         first = why.partition("\n")[0]
-        self._host.log.warning("spool file rejected: nothing of it was accepted", file=file.name, why=first)
+        self._host.log.warning("spool file rejected: nothing of it was accepted", file=_shown(file.name), why=first)
 
     def _complain(self, name: str, why: str) -> None:
-        self._host.log.warning("spool file is left where it is", file=name, why=why)
+        self._host.log.warning("spool file is left where it is", file=_shown(name), why=why)
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, (ConsoleError, OSError)) else f"{type(error).__name__}: {error}"
+
+
+def _shown(name: str) -> str:
+    """A file's name as text, whatever bytes it is made of."""
+    return os.fsencode(name).decode("utf-8", "replace")

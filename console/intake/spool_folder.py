@@ -32,18 +32,10 @@ class Disk:
     """What is done to files; a test breaks it in between."""
 
     def rename(self, old: Path, new: Path) -> None:
-        """Gone from there and here, on disk."""
         old.rename(new)
-        self.sync(new.parent)
-        self.sync(old.parent)
 
     def write(self, path: Path, text: str) -> None:
-        """A whole file, on disk."""
-        with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        self.sync(path.parent)
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
 
     def sync(self, path: Path) -> None:
         """A file or a folder, on disk."""
@@ -133,12 +125,17 @@ class SpoolFolder:
         found, names = self._files()
         self._seen = {name: seen for name, seen in self._seen.items() if name in names}
         waits = []
+        count = self._count
         for name, stamp in sorted(found.items(), key=lambda item: (item[1].modified_ns, item[0])):
             wait_s = self._wait_s(name, stamp)
             if wait_s is not None and wait_s <= 0:
                 wait_s = self._take(name)
             if wait_s is not None:
                 waits.append(wait_s)
+        if self._count != count:
+            # Before anything of them is accepted: one that came back under its old name would be another file.
+            self._disk.sync(self.path / TAKEN)
+            self._disk.sync(self.path)
         return min(waits, default=None)
 
     def taken(self) -> list[Path]:
@@ -161,7 +158,7 @@ class SpoolFolder:
         return Stamp.of(file.stat()) != before
 
     def accepted(self, file: Path) -> None:
-        """It is done."""
+        """It is done. Should the disk forget the rename, its events are known when they come again."""
         self._disk.rename(file, self.path / DONE / file.name)
 
     def rejected(self, file: Path, why: str) -> None:

@@ -138,6 +138,7 @@ async def test_a_file_that_is_being_written_waits_until_it_is_closed(store: Stor
         file.flush()
         await rig.settle()
         assert numbers(store) == {}, "however long nothing changes"
+        assert (folder / "slow.ndjson").exists()
         file.write(line(2))
     await rig.settle()
     assert numbers(store) == {1: 1, 2: 1}
