@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 from console.domain.errors import InvalidInputError, TransformError
 from console.domain.event import PAYLOAD_CAP_BYTES
 from console.domain.policy import check_header, check_header_value
+from console.domain.redaction import is_sensitive
 from console.domain.template_compile import compiled_filter, compiled_template
 from console.domain.template_machine import Machine
 from console.domain.template_scan import SyntaxFlaw, place
@@ -48,7 +49,12 @@ def check_transform(transform: Transform) -> Transform:
     names = [name.lower() for name, _ in transform.headers]
     if len(names) > HEADERS_MAX:
         raise InvalidInputError(f"transform: {len(names)} headers; at most {HEADERS_MAX} are allowed")
-    for name, _ in transform.headers:
+    for name, text in transform.headers:
+        if is_sensitive(name) and not any(border in text for border in ("{{", "{%")):
+            raise InvalidInputError(
+                f"transform: header {name} may hold a secret and is always the same: give it with --header instead, "
+                "which keeps it sealed and out of the audit log"
+            )
         try:
             check_header(name, "")
         except InvalidInputError as error:

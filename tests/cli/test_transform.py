@@ -24,7 +24,7 @@ def test_every_part_is_set_shown_changed_and_taken_away(console: CommandLine, st
         *("--body-template", f"@{tmp_path / 'body.txt'}", "--header-template", "X-Type={{ event.type }}"),
         *(
             "--header-template",
-            "X-Api-Key=s3cret",
+            "X-Api-Key=s3cret{{ payload.id }}",
             "--path-template",
             "/c/{{ payload.id }}",
             "--method-template",
@@ -38,7 +38,7 @@ def test_every_part_is_set_shown_changed_and_taken_away(console: CommandLine, st
     endpoint = store.find_endpoint("crm")
     assert endpoint.transform == Transform(
         body="{\n" + BODY[1:],
-        headers=(("X-Type", "{{ event.type }}"), ("X-Api-Key", "s3cret")),
+        headers=(("X-Type", "{{ event.type }}"), ("X-Api-Key", "s3cret{{ payload.id }}")),
         path="/c/{{ payload.id }}",
         method="PUT",
     )
@@ -52,7 +52,7 @@ def test_every_part_is_set_shown_changed_and_taken_away(console: CommandLine, st
     assert changed.out == "crm: changed content-type, header-template x-type, live\n"
     endpoint = store.find_endpoint("crm")
     assert endpoint.transform is not None
-    assert endpoint.transform.headers == (("X-Api-Key", "s3cret"),)
+    assert endpoint.transform.headers == (("X-Api-Key", "s3cret{{ payload.id }}"),)
     assert (endpoint.transform.content_type, endpoint.dry_run) == ("text/plain", False)
     assert console("endpoints", "edit", "crm", "--when", "none", "--transform", "none").code == 0
     endpoint = store.find_endpoint("crm")
@@ -92,6 +92,7 @@ def test_a_transform_comes_whole_out_of_a_file(console: CommandLine, store: Stor
         (["--body-template", "a\n{{ x"], "transform body, line 2, column 1"),
         (["--header-template", "Webhook-Id=1"], "is set by the engine"),
         (["--header-template", "X-A"], "NAME=TEMPLATE"),
+        (["--header-template", "X-Api-Key=s3cret"], "--header instead"),
         (["--content-type", "json"], "application/json"),
         (["--path-template", "{{ 1"], "transform path, "),
         (["--body-template", "@/nowhere"], "template file"),

@@ -216,6 +216,7 @@ def test_what_cannot_be_sent_is_an_error(parts: dict[str, Any], words: str) -> N
         ({"headers": (("content-type", "1"),)}, "is set by the engine"),
         ({"headers": (("a b", "1"),)}, "header name"),
         ({"headers": (("x-a", "1"), ("X-A", "2"))}, "more than once"),
+        ({"headers": (("X-Api-Key", "s3cret"),)}, "give it with --header instead"),
         ({"headers": (("x-a", "{{"),)}, "^transform header x-a, line 1, column 1"),
         ({"content_type": "json"}, "content-type"),
         ({"content_type": "a/b\r\nx: y"}, "content-type"),
