@@ -34,8 +34,8 @@ class _NumberError(InvalidInputError):
 
 
 def check_strict(data: bytes, *, around: int = 0) -> None:
-    """As `strict_value`, but numbers may be of any size, on purpose: a payload is delivered byte for byte, and one that is
-    beyond a double costs no event.
+    """As `strict_value`, but numbers may be of any size, on purpose: payloads are delivered byte for byte, and a number
+    that is beyond a double costs no event.
 
     Raises:
         InvalidInputError

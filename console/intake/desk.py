@@ -12,6 +12,7 @@ from console.domain.clock import Clock
 from console.domain.token import Token
 from console.intake.acceptor import Acceptor
 from console.intake.backlog import Backlog
+from console.intake.checks import StoreChecks
 from console.intake.gate import Gate
 from console.intake.inbound import Inbound
 from console.intake.readers import Readers
@@ -33,6 +34,7 @@ class Desk:
     operator: Readers
     acceptor: Acceptor
     backlog: Backlog
+    checks: StoreChecks
     inbound: Inbound
     random: Random
     answered: Counter[int] = field(default_factory=Counter)

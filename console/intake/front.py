@@ -4,10 +4,12 @@ Events are posted here and not through the framework, whose routing and injectio
 the route that it documents for them does the same, and is what this stands in for.
 """
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from functools import partial
 from typing import Any
 
+from console.domain.loops import HOPS_HEADER, VIA_HEADER
+from console.domain.outcome import Headers
 from console.domain.token import Scope, Token
 from console.intake.desk import Desk
 from console.intake.inbound_http import INBOUND_MOST_BYTES, take_inbound
@@ -18,6 +20,8 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Any, Receive, Send], Awaitable[None]]
+
+_WAY = frozenset({HOPS_HEADER.encode(), VIA_HEADER.encode()})
 
 EVENTS_PATH, INBOUND_PATH = "/v1/events", "/in/"
 
@@ -63,7 +67,7 @@ class Front:
             raise Problem(415, "content encoding: the body is taken as it is, and not compressed")
         key = None if head.key is None else head.key.decode("latin-1")
         answer, fields = await post_events(
-            self._desk, token, body=body, content_type=head.content_type.decode("latin-1"), key=key
+            self._desk, token, body=body, content_type=head.content_type.decode("latin-1"), key=key, way=head.way
         )
         await respond(send, 202, fields, answer)
 
@@ -130,12 +134,14 @@ class ClientGoneError(Exception):
 class Head:
     """The header fields that matter here; names are in lower case, the first of several counts."""
 
-    __slots__ = ("authorization", "content_type", "encoding", "key", "length")
+    __slots__ = ("authorization", "content_type", "encoding", "key", "length", "way")
 
-    def __init__(self, headers: list[Header]) -> None:
+    def __init__(self, headers: Iterable[Header]) -> None:
         self.authorization: bytes | None = None
         self.key: bytes | None = None
         self.content_type, self.encoding, self.length = b"", b"", b""
+        self.way: Headers = ()
+        """Which way what is posted has come; most of the time it comes from where it happened."""
         for name, value in headers:
             if name == b"authorization":
                 self.authorization = self.authorization or value
@@ -147,6 +153,8 @@ class Head:
                 self.key = value if self.key is None else self.key
             elif name == b"content-encoding":
                 self.encoding = value.strip().lower()
+            elif name in _WAY:
+                self.way += ((name.decode("latin-1"), value.decode("latin-1")),)
 
     def check_length(self, most_bytes: int) -> None:
         """Raises Problem when the request says itself that it is too large."""

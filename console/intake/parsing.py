@@ -8,7 +8,7 @@ import msgspec
 from console.domain.errors import InvalidInputError
 from console.domain.event import PAYLOAD_CAP_BYTES, NewEvent, check_event_type
 from console.domain.ids import check_event_id
-from console.domain.payload import reason_of
+from console.domain.strict_json import check_strict, reason_of
 from console.intake.problems import Fault, Problem
 
 BATCH_MOST = 1000
@@ -64,22 +64,24 @@ def parse_events(body: bytes, content_type: str) -> tuple[list[NewEvent], bool]:
     try:
         return [_event(body)], False
     except _WrongError as wrong:
-        raise _problem([Fault(reason=wrong.reason, field=wrong.field)]) from None
+        raise not_accepted([Fault(reason=wrong.reason, field=wrong.field)]) from None
 
 
 def _check_text(body: bytes) -> None:
     try:
         body.decode()  # msgspec does not look into the strings of what it keeps raw
     except UnicodeDecodeError as problem:
-        raise _problem([Fault(reason=f"not JSON: {reason_of(problem)}")]) from None
+        raise not_accepted([Fault(reason=f"not JSON: {reason_of(problem)}")]) from None
 
 
-def _problem(faults: Sequence[Fault], status: int = 400) -> Problem:
+def not_accepted(faults: Sequence[Fault], *, status: int = 400, count: int | None = None) -> Problem:
+    """What is answered to events that are wrong, of which there are `count`."""
     first = faults[0]
     place = "" if first.item is None else f"event {first.item}: "
     place = place if first.line is None else f"line {first.line}: "
     field = f"{first.field}: " if first.field else ""
-    more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    others = (count or len(faults)) - 1
+    more = f" (and {others} more)" if others else ""
     detail = f"nothing was accepted: {place}{field}{first.reason}{more}"
     return Problem(status, detail, errors=list(faults[:FAULTS_MOST]))
 
@@ -91,8 +93,9 @@ def _parse_list(body: bytes) -> list[NewEvent]:
         return _parse_items(body)
     _check_count(len(found))
     try:
+        check_strict(body, around=2)
         return [_checked(event) for event in found]
-    except _WrongError:
+    except (_WrongError, InvalidInputError):
         return _parse_items(body)
 
 
@@ -101,7 +104,7 @@ def _parse_items(body: bytes) -> list[NewEvent]:
     try:
         items = _raw_list(body)
     except (msgspec.DecodeError, RecursionError) as problem:
-        raise _problem([Fault(reason=f"not JSON: {reason_of(problem)}")]) from None
+        raise not_accepted([Fault(reason=f"not JSON: {reason_of(problem)}")]) from None
     _check_count(len(items))
     return _each([(bytes(item), {"item": number}) for number, item in enumerate(items)])
 
@@ -130,13 +133,17 @@ def _each(items: Sequence[tuple[bytes, dict[str, int]]]) -> list[NewEvent]:
         except _WrongError as wrong:
             faults.append(Fault(reason=wrong.reason, field=wrong.field, **place))
     if faults:
-        raise _problem(faults)
+        raise not_accepted(faults)
     return events
 
 
 def _event(data: bytes) -> NewEvent:
     try:
-        return _checked(_one(data))
+        found = _one(data)
+        check_strict(data, around=1)
+        return _checked(found)
+    except InvalidInputError as problem:
+        raise _WrongError(str(problem)) from None
     except msgspec.ValidationError as problem:
         text = str(problem)
         place = _PLACE.search(text)

@@ -28,6 +28,7 @@ from console.intake.limits import LimitedProtocol
 from console.intake.readers import Readers
 from console.intake.seam import Host
 from console.intake.settings import Address, IntakeSettings
+from console.intake.tracing import tracing
 
 KEEP_ALIVE_S = 75
 """Longer than the reverse proxies in use keep their own end open."""
@@ -47,8 +48,9 @@ def intake(settings: IntakeSettings) -> Callable[[Host], AbstractAsyncContextMan
 @asynccontextmanager
 async def _serving(settings: IntakeSettings, host: Host) -> AsyncIterator[None]:
     failure: Exception | None = None
-    with _desk(settings, host) as desk, _uvicorn_speaks(host.log):
-        server = _server(settings, desk)
+    with _desk(settings, host) as desk, _uvicorn_speaks(host.log), tracing(settings.otel) as traced:
+        inner: Any = make_app(desk)
+        server = _server(settings, traced(Front(desk, inner)))
         listener = _listen(settings.listen)
         await _say(settings, host, listener)
         async with asyncio.TaskGroup() as group:
@@ -79,6 +81,7 @@ def _desk(settings: IntakeSettings, host: Host) -> Any:
     reader, readers = host.open_reader(), Readers(host.open_reader)
     operator = Readers(host.open_operator, threads=1)
     backlog = Backlog(settings.max_backlog, readers, host.log)
+    checks = StoreChecks(reader, host.clock)
     try:
         yield Desk(
             settings=settings,
@@ -88,12 +91,13 @@ def _desk(settings: IntakeSettings, host: Host) -> Any:
             operator=operator,
             acceptor=Acceptor(host.writer, backlog, host.clock, host.log),
             backlog=backlog,
+            checks=checks,
             inbound=Inbound(
                 Doors(reader, host.clock, settings.keys),
                 host.writer,
                 host.clock,
                 host.log,
-                checks=StoreChecks(reader, host.clock),
+                checks=checks,
                 full=lambda: backlog.full,
             ),
             random=SystemRandom(),
@@ -139,9 +143,7 @@ class Server(uvicorn.Server):
                 pass
 
 
-def _server(settings: IntakeSettings, desk: Desk) -> Server:
-    inner: Any = make_app(desk)
-    app: Any = Front(desk, inner)
+def _server(settings: IntakeSettings, app: Any) -> Server:
     if settings.trusted_proxies:
         app = ProxyHeadersMiddleware(app, trusted_hosts=list(settings.trusted_proxies))
     protocol = type("Protocol", (LimitedProtocol,), {"settings": settings})

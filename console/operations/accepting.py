@@ -55,17 +55,21 @@ class SchemaBook:
 
     def check(self, event: NewEvent) -> NewEvent | Refusal:
         """The event, with its flaw when it is taken all the same; or why it is not."""
-        schema = self.schema_of(event.type)
-        flaw = None if schema is None else flaw_of(schema, event.payload)
-        if flaw is None or schema is None:
-            return event
-        return Refusal(flaw=flaw) if schema.mode is SchemaMode.REJECT else replace(event, flaw=flaw)
+        return held_against(self.schema_of(event.type), event)
 
     def mark(self, event: NewEvent) -> NewEvent:
         """The event with its flaw, and never refused: for what an operator, or an earlier check, has let in."""
         schema = self.schema_of(event.type)
         flaw = None if schema is None else flaw_of(schema, event.payload)
         return event if flaw is None else replace(event, flaw=flaw)
+
+
+def held_against(schema: EventSchema | None, event: NewEvent) -> NewEvent | Refusal:
+    """The event as its schema lets it in; None: nothing is asked of it."""
+    flaw = None if schema is None else flaw_of(schema, event.payload)
+    if flaw is None or schema is None:
+        return event
+    return Refusal(flaw=flaw) if schema.mode is SchemaMode.REJECT else replace(event, flaw=flaw)
 
 
 def accept(store: Store, events: Sequence[NewEvent], now_ms: int, book: SchemaBook) -> list[Accepted | Refusal]:

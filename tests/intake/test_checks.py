@@ -52,8 +52,8 @@ async def test_a_schema_refuses_or_flags_as_soon_as_it_is_there(desk: Desk) -> N
 async def test_what_goes_round_is_refused_and_says_which_event(desk: Desk) -> None:
     desk.add(SourceKind.OPEN)
     here = desk.store.instance()
-    assert (await desk.send(b"{}", JSON, ("webhook-via", f"elsewhere/evt_1, {here}/evt_2"))).status == 400
-    assert (await desk.send(b"{}", JSON, ("webhook-hops", "99"))).status == 400
+    assert (await desk.send(b"{}", JSON, ("webhook-via", f"elsewhere/evt_1, {here}/evt_2"))).status == 508
+    assert (await desk.send(b"{}", JSON, ("webhook-hops", "99"))).status == 508
     assert (await desk.send(b"{}", JSON, ("webhook-hops", "2"), ("webhook-via", "elsewhere/evt_1"))).status == 202
     round_, far, taken = desk.inbox()
     assert (round_.row.reason or "").startswith("loop: event evt_2 was sent from here")

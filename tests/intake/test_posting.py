@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from console.domain.event import PAYLOAD_CAP_BYTES
+from console.domain.event_schema import SchemaMode
 from console.domain.filters import EventFilter
 from console.domain.ids import EventId
+from tests.engine.rig import HANG_S
 from tests.factories import add_endpoint
 from tests.intake.rig import Served, serving
 
@@ -30,7 +32,7 @@ def count(served: Served) -> int:
 
 
 async def test_an_event_is_on_disk_byte_for_byte_when_it_is_answered(store_path: Path) -> None:
-    payloads = (b'{"b": 1,  "a": [1.0, 1e3], "a": 2}', b'"\\u00e9\xc3\xa9"', b"null", b"12345678901234567890.10")
+    payloads = (b'{"b": 1,  "a": [1.0, 1e3], "c": 1e999}', b'"\\u00e9\xc3\xa9"', b"null", b"12345678901234567890.10")
     async with serving(store_path) as served, served.client() as client:
         add_endpoint(served.store)
         for payload in payloads:
@@ -152,3 +154,61 @@ async def test_keys_do_what_a_dictionary_would(
         for (key, batch), answer in zip(requests, answers, strict=True):
             assert answer.status_code == (202 if not key or kept[key] == batch else 422)
         assert count(served) == expected
+
+
+async def test_a_key_that_comes_twice_is_refused_with_its_place(store_path: Path) -> None:
+    async with serving(store_path) as served, served.client() as client:
+        answer = await post(client, b'{"type": "a", "data": {"b": 1, "b": 2}}')
+        assert (answer.status_code, answer.json()["detail"]) == (
+            400, "nothing was accepted: ambiguous: key data.b comes twice",
+        )  # fmt: skip
+        answer = await post(client, b'[{"type": "a", "data": 1}, {"type": "a", "type": "b", "data": 1}]')
+        assert answer.json()["errors"] == [{"reason": "ambiguous: key type comes twice", "item": 1}]
+        deep = b"[" * 128 + b"]" * 128
+        assert (await post(client, b'[{"type": "a", "data": [%b]}]' % deep)).status_code == 400
+        assert count(served) == 0
+        assert (await post(client, b'[{"type": "a", "data": %b}]' % deep)).status_code == 202
+
+
+async def test_what_does_not_match_its_schema_is_refused_whole_or_flagged(store_path: Path) -> None:
+    bad = {"type": "invoice.paid", "data": {"lines": [{}, {"amount": "x"}]}}
+    schema = b'{"properties": {"lines": {"items": {"properties": {"amount": {"type": "integer"}}}}}}'
+    async with serving(store_path) as served, served.client() as client:
+        served.store.add_schema("invoice.*", SchemaMode.REJECT, schema, 0)
+        answer = await post(client, bad)
+        assert answer.status_code == 422
+        assert answer.json()["errors"] == [
+            {"field": "data.lines[1].amount", "reason": '"x" is not of type "integer" (schema invoice.* v1)'}
+        ]
+        answer = await post(client, [{"type": "order.new", "data": 1}, bad, bad])
+        assert answer.status_code == 422
+        assert [fault["item"] for fault in answer.json()["errors"]] == [1, 2]
+        assert answer.json()["detail"].endswith("(schema invoice.* v1) (and 1 more)")
+        assert count(served) == 0
+        served.store.add_schema("invoice.*", SchemaMode.FLAG, schema, 0)
+        answer = await until_posted(client, bad)
+        flaw = served.store.event(answer.json()["id"]).flaw
+        assert flaw is not None
+        assert (flaw.path, flaw.version) == ("lines[1].amount", 2)
+
+
+async def until_posted(client: httpx.AsyncClient, body: Any) -> httpx.Response:
+    """What is answered once it is taken: a change of schemas is seen within a moment."""
+    async with asyncio.timeout(HANG_S):
+        while (answer := await post(client, body)).status_code != 202:  # noqa: ASYNC110 - the server looks by itself
+            await asyncio.sleep(0.01)
+    return answer
+
+
+async def test_what_goes_round_is_refused_and_what_has_come_a_way_keeps_it(store_path: Path) -> None:
+    body = {"type": "a", "data": 1}
+    async with serving(store_path) as served, served.client() as client:
+        back = {"webhook-hops": "1", "webhook-via": f"{served.store.instance()}/evt_1"}
+        answer = await post(client, body, **back)
+        assert answer.status_code == 508
+        assert answer.json()["detail"] == "loop: event evt_1 was sent from here and comes back (webhook-via)"
+        assert (await post(client, body, **{"webhook-hops": "6"})).status_code == 508
+        assert count(served) == 0
+        answer = await post(client, body, **{"webhook-hops": "2", "webhook-via": "other/evt_0"})
+        event = served.store.event(answer.json()["id"])
+        assert (event.hops, event.via) == (2, "other/evt_0")

@@ -12,6 +12,7 @@ from console.domain.filters import DeliveryFilter, EventFilter
 from console.domain.ids import DeliveryId, EventId, check_event_id
 from console.domain.token import Scope
 from console.intake import shaping
+from console.intake.front import Head
 from console.intake.pages import BUDGET_MS, Cursor, Filter, Limit, cursor_of, found_page, number_of, query_of
 from console.intake.posting import AcceptedBatch, AcceptedEvent, post_events
 from console.intake.routes.parts import Asked, At, Id, needs
@@ -44,7 +45,7 @@ class _Posting(Operation):
     status_code=202,
     operation_class=_Posting,
     summary="Accept events",
-    **needs(Scope.EVENTS_WRITE, 413, 415, 422, tag="events"),
+    **needs(Scope.EVENTS_WRITE, 413, 415, 422, 508, tag="events"),
 )
 async def post_(
     request: Asked,
@@ -69,6 +70,7 @@ async def post_(
         body=await request.body(),
         content_type=request.headers.get("content-type", ""),
         key=idempotency_key,
+        way=Head(request.scope["headers"]).way,
     )
     # The answer has been encoded already, as the fast path needs it.
     shape: type[AcceptedEvent | AcceptedBatch] = AcceptedBatch if isinstance(data, list) else AcceptedEvent

@@ -24,9 +24,10 @@ _WORDS: Mapping[int, str] = {
     409: "It cannot be done as things are.",
     413: "The body is too large.",
     415: "The body is of a kind that is not taken.",
-    422: "This Idempotency-Key came with other events before.",
+    422: "A payload does not match its schema, or this Idempotency-Key came with other events before.",
     429: "More requests than the token may make.",
     503: "The store cannot be read or written now, or too much waits: come back after Retry-After seconds.",
+    508: "It has come round: an event that was sent from here, or one that has passed too many senders.",
 }
 EVERYWHERE = (400, 401, 403, 429, 503)
 
