@@ -84,14 +84,10 @@ class Dispatcher:
         url, body, sent, kept, method = claimed.url or endpoint.url, claimed.payload, fixed.sent, fixed.kept, "POST"
         made: Rendered | None = None
         if endpoint.transform is not None or endpoint.filter is not None:
-            try:
-                made = await reshape(claimed, endpoint, url)
-            except TransformError as error:
-                return self._not_reshaped(claimed, started_ms, started_s, str(error))
-            except asyncio.CancelledError:
-                return self._stopped_before(claimed, started_ms)
-            except Exception as error:
-                return self._not_sent(claimed, endpoint, started_ms, self._fault(error, started_s).detail)
+            reshaped = await self._reshaped(claimed, endpoint, url, started_ms, started_s)
+            if isinstance(reshaped, Completed):
+                return reshaped
+            made = reshaped
             url, body, method = made.url, made.body, made.method
             sent, kept = with_rendered(sent, made), kept_with_rendered(kept, made)
         timestamp_s = started_ms // 1000
@@ -134,6 +130,19 @@ class Dispatcher:
             exchange=exchange,
             parts=outcome.parts,
         )
+
+    async def _reshaped(
+        self, claimed: Claimed, endpoint: Endpoint, url: str, started_ms: int, started_s: float
+    ) -> Rendered | Completed:
+        """What its filter and transform make of it, or the end of the attempt."""
+        try:
+            return await reshape(claimed, endpoint, url)
+        except TransformError as error:
+            return self._not_reshaped(claimed, started_ms, started_s, str(error))
+        except asyncio.CancelledError:
+            return self._stopped_before(claimed, started_ms)
+        except Exception as error:
+            return self._not_sent(claimed, endpoint, started_ms, self._fault(error, started_s).detail)
 
     def _unknown(self, started_s: float) -> Failure:
         """The engine's grace is over. What is not recorded would be sent again without a trace of this one."""
