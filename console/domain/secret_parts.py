@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from console.domain.endpoint import Endpoint, EndpointSpec
 from console.domain.errors import SealedError
@@ -9,7 +10,9 @@ from console.domain.policy import DeliveryPolicy
 from console.domain.redaction import is_sensitive
 from console.domain.sealing import DEFAULTS, Keyring, is_sealed
 from console.domain.signing import Secret, with_public_key
-from console.domain.source import SourceSpec
+
+if TYPE_CHECKING:
+    from console.domain.source import SourceSpec
 
 Change = Callable[[str, str], str]
 """From a field's name and its text to the text that takes its place."""
@@ -57,7 +60,7 @@ def sealed_spec(spec: EndpointSpec, owner: str, keys: Keyring) -> EndpointSpec:
     return replace(spec, secrets=change_secrets(secrets, seal), policy=change_policy(spec.policy, seal))
 
 
-def sealed_source_spec(spec: SourceSpec, owner: str, keys: Keyring) -> SourceSpec:
+def sealed_source_spec(spec: "SourceSpec", owner: str, keys: Keyring) -> "SourceSpec":
     """As `sealed_spec`, for a source. `owner`: its id."""
     return replace(spec, secrets=change_secrets(spec.secrets, lambda field, text: keys.seal(text, owner, field)))
 

@@ -35,7 +35,6 @@ from console.store.sqlite.rows import (
     texts_text,
     transform_text,
 )
-from console.store.sqlite.sources import rewrite_source_secrets
 
 WAITS_NO_MORE = f"""
 state_reason = CASE WHEN state = 'active' AND substr(state_reason, 1, {len(WAITS)}) = '{WAITS}' THEN NULL
@@ -179,6 +178,9 @@ class EndpointQueries(Queries):
                 nudging.settings_changed(self._connection, seq)
 
     def rewrite_secrets(self, change: OwnedChange, now_ms: int) -> None:
+        # Who reads endpoints need not load what there is to say of sources.
+        from console.store.sqlite.sources import rewrite_source_secrets
+
         with self._erasing():
             if (defaults := self._connection.value(_KEPT_DEFAULTS)) is not None:
                 text = with_secrets(defaults, partial(change, DEFAULTS_OWNER))

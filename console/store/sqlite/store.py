@@ -1,6 +1,6 @@
-"""The whole backend, put together."""
+"""The backend, put together."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from console.store.sqlite.alerting import AlertingQueries
 from console.store.sqlite.applying import ApplyingQueries
@@ -11,17 +11,13 @@ from console.store.sqlite.examining import ExaminingQueries
 from console.store.sqlite.explaining import ExplainingQueries
 from console.store.sqlite.following import FollowingQueries
 from console.store.sqlite.grouped import GroupedQueries
-from console.store.sqlite.inbox import InboxQueries
 from console.store.sqlite.indexing import IndexingQueries
 from console.store.sqlite.levels import LevelQueries
 from console.store.sqlite.reading import ReadingQueries
-from console.store.sqlite.schemas import SchemaQueries
-from console.store.sqlite.sources import SourceQueries
 from console.store.sqlite.steering import SteeringQueries
-from console.store.sqlite.tokens import TokenQueries
 
 
-class SqliteStore(
+class _Groups(
     AlertingQueries,
     EndpointQueries,
     ReadingQueries,
@@ -35,12 +31,32 @@ class SqliteStore(
     LevelQueries,
     BackingUpQueries,
     ApplyingQueries,
-    SourceQueries,
-    InboxQueries,
-    TokenQueries,
-    SchemaQueries,
 ):
-    """A store in one SQLite file. See `console.store.protocol.Store`."""
+    """What every process may ask."""
+
+
+if TYPE_CHECKING:
+    from console.store.sqlite.whole import IntakeGroups
+
+    class SqliteStore(_Groups, IntakeGroups):
+        """A store in one SQLite file. See `console.store.protocol.Store`."""
+
+else:
+
+    class SqliteStore(_Groups):
+        """A store in one SQLite file. See `console.store.protocol.Store`.
+
+        Becomes a WholeStore with the first thing that only that one has: what the domain says of sources, the inbox,
+        tokens and schemas takes as long to import as a tenth of `send`.
+        """
+
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            from console.store.sqlite.whole import WholeStore
+
+            self.__class__ = WholeStore
+            return getattr(self, name)
 
 
 if TYPE_CHECKING:
