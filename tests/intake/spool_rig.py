@@ -104,8 +104,8 @@ class MortalWriter(DirectWriter):
 
 @contextmanager
 def pieces_of(events: int) -> Iterator[None]:
-    before, spooling.BATCH = spooling.BATCH, events  # type: ignore[misc] # put back below
+    before, spooling.BATCH = spooling.BATCH, events
     try:
         yield
     finally:
-        spooling.BATCH = before  # type: ignore[misc] # as it was
+        spooling.BATCH = before
