@@ -79,6 +79,7 @@ class _Run:
         self._until_s = self._from_s + seconds
         self._statuses: dict[str, int] = {}
         self._took_ms: list[float] = []
+        self._answers = 0
         self._idle: deque[_Connection] = deque()
         self._late: deque[float] = deque()
         """When requests were due for which no connection was free."""
@@ -96,6 +97,7 @@ class _Run:
             await self._arrive(self._rate)
         seconds = self._until_s - self._from_s
         return {
+            "answers": self._answers,
             "per_s": round(len(self._took_ms) / seconds),
             "statuses": self._statuses,
             "took_ms": spread(self._took_ms, 2),
@@ -114,6 +116,7 @@ class _Run:
 
     def answered(self, connection: _Connection, status: str, due_s: float) -> None:
         now_s = time.perf_counter()
+        self._answers += 1
         if self._from_s <= now_s < self._until_s:
             self._took_ms.append((now_s - due_s) * 1000)
             self._statuses[status] = self._statuses.get(status, 0) + 1

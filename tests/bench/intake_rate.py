@@ -87,12 +87,19 @@ def _event(size: int) -> bytes:
     return json.dumps({"type": "bench.event", "data": {"number": 1, "filler": "x" * size}}).encode()
 
 
+def _costed(server: Api | PlainApi, port: int, request: bytes, **given: Any) -> dict[str, Any]:
+    """A load, and what it cost the server: of that the machine's other work takes nothing away."""
+    before_s = server.cpu_s()
+    came = load(port, request, **given)
+    return {**came, "cpu_us_per_request": round((server.cpu_s() - before_s) / max(1, came["answers"]) * 1e6)}
+
+
 def _round(url: str, body: bytes, *, connections: int, seconds: float) -> dict[str, Any]:
     with PlainApi() as bare:
         request = post("/v1/events", body, authorization="Bearer whc_aaaaaaaaaaaa_" + "a" * 32)
-        plain = load(bare.port, request, connections=connections, seconds=seconds)
+        plain = _costed(bare, bare.port, request, connections=connections, seconds=seconds)
     with tempfile.TemporaryDirectory() as folder, Api(Path(folder), url, paused=True) as api:
-        durable = load(api.port, api.request(body), connections=connections, seconds=seconds)
+        durable = _costed(api, api.port, api.request(body), connections=connections, seconds=seconds)
         durable["in_the_store"] = api.counted()[0]
     return {"bare": plain, "durable": durable, "ratio": round(durable["per_s"] / plain["per_s"], 3)}
 
@@ -107,7 +114,7 @@ def _delivering(url: str, body: bytes, *, rate: float, connections: int, seconds
 def _batches(url: str, body: bytes, *, seconds: float) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder, Api(Path(folder), url, paused=True) as api:
         batch = b"[" + b",".join([body] * BATCH) + b"]"
-        came = load(api.port, api.request(batch), connections=2, seconds=seconds)
+        came = _costed(api, api.port, api.request(batch), connections=2, seconds=seconds)
     return {"events_per_s": came["per_s"] * BATCH, "events_at_once": BATCH, **came}
 
 

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -41,6 +42,12 @@ class PlainApi:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self.port = 0
+
+    def cpu_s(self) -> float:
+        """Processor seconds it has used, in steps of a clock tick (mostly 10 ms)."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def __enter__(self) -> "PlainApi":
         command = [sys.executable, "-m", "tests.bench.plain_api"]
