@@ -19,17 +19,20 @@ FailureGroupId = NewType("FailureGroupId", int)
 NumberPrefix = Literal["dlv", "att", "op", "req"]
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = tuple(a + b for a in _ALPHABET for b in _ALPHABET)
+"""Two characters at once: each event that is accepted gets an id of 26."""
 _VALUES = {c: i for i, c in enumerate(_ALPHABET)} | {"i": 1, "l": 1, "o": 0}
 _NUMBER_WIDTH = 6
 _EVENT_ID_MAX = 128
 
 
 def _base32(number: int, width: int) -> str:
-    digits: list[str] = []
-    while number or len(digits) < width:
-        number, rest = divmod(number, 32)
-        digits.append(_ALPHABET[rest])
-    return "".join(reversed(digits))
+    pairs: list[str] = []
+    while number or 2 * len(pairs) < width:
+        pairs.append(_PAIRS[number & 1023])
+        number >>= 10
+    text = "".join(reversed(pairs))
+    return text[1:] if len(text) > width and text[0] == "0" else text
 
 
 def random_text(random: Random, letters: int) -> str:
