@@ -169,7 +169,7 @@ def test_addresses_and_settings_are_checked(tmp_path: Path) -> None:
     listen = parse_address("127.0.0.1:0")
     for wrong in ({"tls_key": tmp_path}, {"tls_cert": tmp_path / "no"}, {"trusted_proxies": ("x",)}):
         with pytest.raises(ConfigError, match="--t"):
-            check_settings(IntakeSettings(listen=listen, **wrong))  # type: ignore[arg-type] # one at a time
+            check_settings(IntakeSettings(listen=listen, **wrong))
 
 
 async def test_tls_is_served_with_a_certificate(store_path: Path, tmp_path: Path) -> None:

@@ -159,6 +159,7 @@ async def test_wrong_parts_of_an_endpoint_are_named(store_path: Path) -> None:
 def test_the_api_and_the_command_line_and_the_client_speak_of_the_same_things() -> None:
     """What one shows the others show under the same name."""
     row = set(records.ENDPOINT_ROW_FIELDS) - {"oldest_due_at"}
+    shape: type[shapes.Shape]
     for shape, fields in (
         (shapes.EventRowShape, records.EVENT_ROW_FIELDS),
         (shapes.DeliveryShape, records.DELIVERY_FIELDS),

@@ -5,12 +5,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis.checks import not_a_server_error
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_headers_conformance,
@@ -75,6 +77,7 @@ def test_what_is_asked_within_the_description_is_answered_within_it(store_path: 
         schema = schemathesis.openapi.from_dict(document)
         asked = 0
         for result in schema.get_all_operations():
+            assert isinstance(result, Ok)
             operation = result.ok()
             asked += 1
 
@@ -87,7 +90,7 @@ def test_what_is_asked_within_the_description_is_answered_within_it(store_path: 
                 phases=[Phase.generate],
                 suppress_health_check=list(HealthCheck),
             )
-            def ask(case: schemathesis.Case) -> None:
+            def ask(case: schemathesis.Case[Any]) -> None:
                 case.call_and_validate(base_url=served.url, headers=headers, checks=CHECKS)
 
             ask()
