@@ -101,6 +101,8 @@ class SpoolFolder:
         try:
             for folder in (self.path, *(self.path / name for name in (TAKEN, DONE, REJECTED))):
                 folder.mkdir(parents=True, exist_ok=True)
+                if folder != self.path and folder.is_symlink():
+                    raise ConfigError(f"--spool {self.path}: {folder.name} is a symbolic link, and must be a folder")
             lock.touch(mode=0o600)
             free = nobody_writes(lock)
             self._lock = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
@@ -142,7 +144,7 @@ class SpoolFolder:
         """Files that were taken and are at no end yet, in order. One that was opened before it was taken and is still
         written waits."""
         found = sorted(entry for entry in (self.path / TAKEN).iterdir() if entry.suffix.lower() in SUFFIXES)
-        return [file for file in found if self._nobody_writes(file) is not False]
+        return [file for file in found if not self._is_written(file)]
 
     def unfinished(self) -> bool:
         """Whether any that was taken is at no end yet: it may still be written."""
@@ -208,6 +210,12 @@ class SpoolFolder:
             changed_ms = max(stamp.modified_ns, stamp.changed_ns) // 1_000_000
             still_s = max(still_s, (self._clock.now_ms() - changed_ms) / 1000)
         return max(0.0, STILL_S - still_s)
+
+    def _is_written(self, file: Path) -> bool:
+        try:
+            return self._nobody_writes(file) is False
+        except OSError:
+            return False  # who reads it will say so
 
     def _nobody_writes(self, file: Path) -> bool | None:
         free = nobody_writes(file)

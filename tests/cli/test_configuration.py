@@ -73,8 +73,10 @@ def test_what_a_file_says_no_longer_stays_until_it_is_pruned(console: CommandLin
 
 def test_an_export_applies(console: CommandLine, store: Store, tmp_path: Path) -> None:
     make_endpoint(store, policy={"authorization": "Bearer t0ken", "timeout_s": 3.0})
+    make_endpoint(store, "hook", url="https://example.com/hook?token=s3cret&a=1")
     text = console("export").out
     assert "t0ken" not in text
+    assert "s3cret" not in text
     assert 'timeout = "3s"' in text
     assert console("export", "--json").record["toml"].strip() == text.strip()
     file = tmp_path / "exported.toml"

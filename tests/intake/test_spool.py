@@ -239,6 +239,10 @@ def test_one_engine_at_a_time_takes_from_a_folder(folder: Path) -> None:
     one.close()
     other.open()
     other.close()
+    (folder / DONE).rmdir()
+    (folder / DONE).symlink_to(folder.parent)
+    with pytest.raises(ConfigError, match="done is a symbolic link"):
+        other.open()
     (folder / "file").touch()
     with pytest.raises(ConfigError, match=r"--spool .*/file: "):
         SpoolFolder(folder / "file", clock=ManualClock(), random=Random(1)).open()
