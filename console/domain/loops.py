@@ -17,7 +17,6 @@ from urllib.parse import quote, unquote, urlsplit
 
 from console.domain.ids import EventId
 from console.domain.outcome import Headers
-from console.domain.redaction import redact_url
 
 HOPS_HEADER = "webhook-hops"
 VIA_HEADER = "webhook-via"
@@ -116,10 +115,16 @@ def points_at_us(url: str, listening: Iterable[str]) -> str | None:
         here = _Place.of(base)
         if here is not None and target.is_at(here):
             return (
-                f"{redact_url(url)} is this engine's own intake (it listens on {base}): what is sent there would come"
+                f"{_bare(url)} is this engine's own intake (it listens on {base}): what is sent there would come"
                 " back; use the URL of another receiver"
             )
     return None
+
+
+def _bare(url: str) -> str:
+    """Without what may be a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

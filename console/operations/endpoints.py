@@ -11,6 +11,7 @@ from console.domain.errors import InvalidInputError
 from console.domain.event import Accepted, NewEvent
 from console.domain.handshake import wants_permission
 from console.domain.ids import EndpointId, OperationId, new_endpoint_id
+from console.domain.loops import points_at_us
 from console.domain.operation import OperationKind
 from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy
@@ -48,12 +49,13 @@ def _record(
 def add_endpoint(
     store: Store, spec: EndpointSpec, *, actor: str, now_ms: int, random: Random, keys: Keyring = NO_KEYS
 ) -> Endpoint:
-    """Raises InvalidInputError when a part of the spec is wrong or the name is taken.
+    """Raises InvalidInputError when a part of the spec is wrong, the name is taken or the URL is our own intake.
 
     Args:
         keys: seal the secrets that are kept; without a key they are kept as they are.
     """
     spec.check()
+    refuse_own_intake(store, spec.url)
     endpoint_id = new_endpoint_id(random)
     with store.transaction():
         endpoint = store.add_endpoint(endpoint_id, sealed_spec(spec, endpoint_id, keys), now_ms)
@@ -84,6 +86,8 @@ def edit_endpoint(
     spec.check()
     with store.transaction():
         old = store.find_endpoint(endpoint_id)
+        if spec.url != old.url:
+            refuse_own_intake(store, spec.url)
         endpoint = store.edit_endpoint(endpoint_id, sealed_spec(spec, endpoint_id, keys), now_ms)
         before, after = differing(endpoint_values(old), endpoint_values(endpoint))
         hidden = hidden_of_endpoints(old, endpoint)
@@ -98,6 +102,13 @@ def edit_endpoint(
             change=Change(subject=endpoint.id, before=before, after=after, hidden=hidden),
         )
     return endpoint
+
+
+def refuse_own_intake(store: Store, url: str) -> None:
+    """Raises InvalidInputError when what is sent there would come back to the engine of this store."""
+    reason = points_at_us(url, store.listening())
+    if reason is not None:
+        raise InvalidInputError(reason)
 
 
 def edit_defaults(

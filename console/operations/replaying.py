@@ -9,8 +9,10 @@ from console.domain.filters import DeliveryFilter
 from console.domain.ids import DeliveryId, EndpointId, EventId, format_number
 from console.domain.inbound import Arrival, Genuine, InboundRequest, Refused, RequestId
 from console.domain.kinds.judge import judge_request
+from console.domain.loops import parse_hops
 from console.domain.operation import OperationKind
 from console.domain.source import Source, SourceId, SourceKind, SourceOptions
+from console.operations.accepting import SchemaBook
 from console.store.protocol import Store
 
 
@@ -34,7 +36,7 @@ def replay_to_endpoint(
     """
     with store.transaction():
         arrival, endpoint = store.arrival(request_id), store.find_endpoint(endpoint_id)
-        event = _event_of(store, arrival)
+        event = SchemaBook().refresh(store).mark(_event_of(store, arrival))
         accepted = store.accept_for(event, endpoint.id, now_ms)
         number = format_number("req", request_id)
         operation = store.begin_operation(
@@ -60,7 +62,14 @@ def _event_of(store: Store, arrival: Arrival) -> NewEvent:
         except UnknownReferenceError:
             pass  # it is no longer kept; the request still is
         else:
-            return NewEvent(type=before.type, payload=before.payload, source=f"in/{row.source_name}", copy_of=before.id)
+            return NewEvent(
+                type=before.type,
+                payload=before.payload,
+                source=f"in/{row.source_name}",
+                copy_of=before.id,
+                hops=before.hops,
+                via=before.via,
+            )
     source, request = _as_open(row.source, row.source_name), _request(arrival)
     judged = judge_request(source, request, secrets=(), now_ms=0)
     if isinstance(judged, Refused):  # it is not what its content type says: then it is a text like any other
@@ -69,7 +78,10 @@ def _event_of(store: Store, arrival: Arrival) -> NewEvent:
     if not isinstance(judged, Genuine):
         why = getattr(judged, "reason", None) or getattr(judged, "why", "")
         raise InvalidInputError(f"{format_number('req', row.id)}: nothing in it can be a payload: {why}")
-    return NewEvent(type=judged.type, payload=judged.payload, source=f"in/{row.source_name}")
+    way = parse_hops(arrival.headers)
+    return NewEvent(
+        type=judged.type, payload=judged.payload, source=f"in/{row.source_name}", hops=way.hops, via=way.via
+    )
 
 
 def _as_open(source_id: SourceId, name: str) -> Source:

@@ -11,6 +11,8 @@ from console.domain.filters import DeliveryFilter
 from console.domain.ids import DeliveryId, EndpointId, EventId
 from console.domain.operation import OperationKind
 from console.domain.payload import check_payload
+from console.operations.accepting import SchemaBook
+from console.operations.endpoints import refuse_own_intake
 from console.store.protocol import Store
 
 SOURCE = "resend"
@@ -51,7 +53,10 @@ def resend(
         event, endpoint = store.event(event_id), store.find_endpoint(endpoint_id)
         elsewhere = check_elsewhere(endpoint, url)
         data = event.payload if payload is None else check_payload(payload)
-        copy = NewEvent(type=event.type, payload=data, source=SOURCE, copy_of=event.id)
+        if elsewhere is not None:
+            refuse_own_intake(store, elsewhere)
+        copy = NewEvent(type=event.type, payload=data, source=SOURCE, copy_of=event.id, hops=event.hops, via=event.via)
+        copy = SchemaBook().refresh(store).mark(copy)
         accepted = store.accept_for(copy, endpoint.id, now_ms, url=elsewhere)
         edited = data != event.payload
         operation = store.begin_operation(
