@@ -86,7 +86,7 @@ def _already_running(settings: EngineSettings) -> EngineRunningError:
 
 
 async def _serve(
-    settings: EngineSettings, policy: AddressPolicy, log: FilteringBoundLogger, services: Sequence[Service]
+    settings: EngineSettings, policy: AddressPolicy, log: FilteringBoundLogger, services: Sequence[Service] = ()
 ) -> None:
     clock = SystemClock()
     writer = Writer(
