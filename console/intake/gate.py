@@ -7,9 +7,11 @@ from structlog.typing import FilteringBoundLogger
 
 from console.domain.clock import Clock
 from console.domain.errors import StoreError
-from console.domain.pacing import Limiter, speed_of
+from console.domain.pacing import Limiter
 from console.domain.token import Scope, Token, TokenId, id_in, matches
+from console.intake.doors import burst_of
 from console.intake.problems import Problem
+from console.intake.rationing import limiter_of
 from console.intake.seam import Writes
 from console.store.protocol import Store
 
@@ -88,10 +90,8 @@ class Gate:
         now_s, per_s = self._clock.monotonic_s(), token.rate_limit.per_s
         kept = self._limiters.get(token.id)
         if kept is None or kept[0] != per_s:
-            speed = speed_of(per_s, None)
-            assert speed is not None
-            owed = 0.0 if kept is None else kept[1].debt(now_s)
-            kept = self._limiters[token.id] = (per_s, Limiter(speed, since_s=now_s, now_s=now_s, owed=owed))
+            made = limiter_of(per_s, burst=burst_of(token.rate_limit), now_s=now_s)
+            kept = self._limiters[token.id] = (per_s, made)
         limiter = kept[1]
         if not limiter.available(now_s):
             said = f"token {token.name}: more than {token.rate_limit} requests"

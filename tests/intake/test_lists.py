@@ -79,6 +79,7 @@ async def test_every_list_takes_a_filter_where_there_is_one(store_path: Path) ->
         assert len(await walk(client, "/v1/endpoints", filter="crm")) == 1
         assert len(await walk(client, "/v1/endpoints", limit=1)) == 2
         assert len(await walk(client, "/v1/events/evt_1/deliveries", limit=1)) == 2
+        assert len(await walk(client, "/v1/events/evt_1/deliveries", filter="crm")) == 1
         for path in ("/v1/events", "/v1/deliveries", "/v1/attempts", "/v1/endpoints"):
             wrong = await client.get(path, params={"filter": "nonsense:1"})
             assert wrong.status_code == 400

@@ -1,6 +1,8 @@
 """`serve --listen` as an operator runs it."""
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -43,3 +45,11 @@ def test_what_belongs_to_the_api_needs_it(store_path: Path) -> None:
     done = run(store_path, "serve", "--tls-cert=x.pem")
     assert (done.returncode, done.stderr.count(b"\n")) == (2, 1)
     assert b"--tls-cert: needs --listen" in done.stderr
+
+
+def test_without_it_nothing_of_it_is_loaded() -> None:
+    program = (
+        "import sys, console.cli.engine, console.engine.run\nprint(*sorted({'litestar', 'uvicorn'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, timeout=60)
+    assert done.stdout == b"\n"

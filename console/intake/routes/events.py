@@ -7,16 +7,19 @@ from litestar import Response, get, post
 from litestar.openapi.spec import OpenAPIMediaType, Operation
 from litestar.params import Body, HeaderParameter
 
+from console.domain.delivery import Delivery
 from console.domain.event import Event
 from console.domain.filters import DeliveryFilter, EventFilter
-from console.domain.ids import DeliveryId, EventId, check_event_id
+from console.domain.ids import DeliveryId, check_event_id
+from console.domain.searching import Found
 from console.domain.token import Scope
 from console.intake import shaping
 from console.intake.front import Head
-from console.intake.pages import BUDGET_MS, Cursor, Filter, Limit, cursor_of, found_page, number_of, query_of
+from console.intake.pages import BUDGET_MS, Cursor, Filter, Limit, found_page, names_of, number_of, query_of
 from console.intake.posting import AcceptedBatch, AcceptedEvent, post_events
 from console.intake.routes.parts import Asked, At, Id, needs
 from console.intake.shapes import DeliveryShape, EventRowShape, EventShape, Page
+from console.store.protocol import Store
 
 
 class PostedEvent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -98,24 +101,20 @@ async def show(desk: At, event_id: Id) -> Response[EventShape]:
     summary="List the deliveries of an event",
     **needs(Scope.EVENTS_READ, 404, tag="events"),
 )
-async def deliveries(desk: At, event_id: Id, limit: Limit = 50, cursor: Cursor = None) -> Page[DeliveryShape]:
+async def deliveries(
+    desk: At, event_id: Id, filter: Filter = None, limit: Limit = 50, cursor: Cursor = None
+) -> Page[DeliveryShape]:
     """To whom it is owed, newest first."""
-    before = number_of("delivery", cursor)
-    of: EventId = check_event_id(event_id)
+    of, query = check_event_id(event_id), query_of(filter, desk.clock.now_ms())
+    mark = number_of("delivery", cursor)
+    before = None if mark is None else DeliveryId(mark)
 
-    def read(store: Any) -> Any:
+    def read(store: Store) -> Found[Delivery]:
         store.event(of)
-        mark = None if before is None else DeliveryId(before)
-        return store.deliveries(DeliveryFilter(event_id=of), limit=limit + 1, before=mark)
+        where = query.deliveries(names_of(store), DeliveryFilter(event_id=of))
+        return store.find_deliveries(where, limit=limit, before=before, budget_ms=BUDGET_MS)
 
-    rows = await desk.read(read)
-    more = len(rows) > limit
-    rows = rows[:limit]
-    return Page(
-        data=[shaping.delivery(row) for row in rows],
-        next=cursor_of("delivery", rows[-1].id) if more else None,
-        complete=True,
-    )
+    return found_page("delivery", await desk.read(read), limit, shaping.delivery)
 
 
 ROUTES = [post_, list_, show, deliveries]
