@@ -177,8 +177,8 @@ def _answer_screen(arrival: Arrival, url: str, answered: Answered | None, result
 async def new_capture(app: App[Any]) -> None:
     """Ask, make a URL that records whatever is sent to it, and show it."""
     body = [
-        "Whoever knows the URL can send to it, for a day. What comes is kept in the inbox, answered with 200,",
-        "and is no event: nobody is owed it.",
+        "Whoever knows the URL can send to it, for a day.",
+        "What comes is kept in the inbox and answered with 200; nobody is owed it.",
         "",
         "the same: webhook-console capture new",
     ]

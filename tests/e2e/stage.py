@@ -113,9 +113,10 @@ class Stage:
         self._stack = ExitStack()
         self.store: Store = self._stack.enter_context(_closing(open_store(self.path)))
 
-    def engine(self) -> EngineProcess:
-        """An engine for the store, until the test ends."""
-        process = EngineProcess(self.path, log=self.folder / "engine.log", environment=self.environment)
+    def engine(self, *arguments: str) -> EngineProcess:
+        """An engine for the store, with more flags of `serve`, until the test ends."""
+        log = self.folder / "engine.log"
+        process = EngineProcess(self.path, log=log, arguments=arguments, environment=self.environment)
         return self._stack.enter_context(process)
 
     def receiver(self) -> Receiver:

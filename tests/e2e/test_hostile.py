@@ -2,12 +2,18 @@
 
 import json
 import re
+import socket
+import time
 from contextlib import suppress
+from urllib.parse import quote, urlsplit
 
+from console.domain.inbound import Fate, InboxFilter
+from console.domain.source import SourceKind
 from console.store.sqlite.library import sqlite3
-from tests.e2e.stage import Stage, assert_given_back
+from tests.e2e.stage import Stage, assert_given_back, eventually
 from tests.receivers import answers
-from tests.terminal import ScreenTimeoutError, Terminal
+from tests.terminal import GUARD_S, ScreenTimeoutError, Terminal
+from tests.ui.inbox_world import add_source, make_arrival
 
 OSC_52 = "\x1b]52;c;ZXZpbA==\x07"
 CLEAR = "\x1b[2J\x1b[666;666H"
@@ -45,6 +51,50 @@ def test_hostile_bytes_never_reach_the_terminal(stage: Stage) -> None:
     finally:
         # First of all: a terminal that was reached may well show nothing of what was waited for.
         assert_clean(terminal)
+
+
+def test_hostile_requests_that_come_in_never_reach_the_terminal(stage: Stage) -> None:
+    """Over the wire what HTTP lets through, and from the store whatever else it may hold."""
+    stage.engine("--listen", "127.0.0.1:0")
+    source = add_source(stage.store, "open", SourceKind.CAPTURE, time.time_ns() // 1_000_000)
+    base = eventually(stage.store.listening, what="the engine listens")[0]
+    _post_raw(base, f"/in/open/{quote(HOSTILE)}?q={quote(HOSTILE)}", HOSTILE.encode() + b"\xff\x9b31m")
+    eventually(lambda: stage.store.arrivals(InboxFilter(source=source), limit=2), what="it is in the inbox")
+    worse = make_arrival(
+        source, time.time_ns() // 1_000_000, Fate.REJECTED, status=401, method=f"P{HOSTILE}", path=HOSTILE,
+        query=HOSTILE, headers=((f"x-{HOSTILE}", HOSTILE), ("content-type", HOSTILE)), body=HOSTILE.encode(),
+        remote_address=HOSTILE, reason=f"because {HOSTILE}",
+    )  # fmt: skip
+    stage.store.record_arrivals([worse])
+    terminal = stage.console("--screen", "inbox", size=(120, 40))
+    try:
+        terminal.wait_for(r"✗ rejected.*◉ captured")
+        for wanted in (r"Refused with 401: because", r"Recorded, and answered with"):
+            press_until(terminal, "enter", wanted)
+            terminal.press("tab", "G", "tab", "G", "v", "G", "v", "Y", "y")
+            press_until(terminal, "r", r"Send req_\d+ again\?")
+            terminal.press("esc")
+            terminal.wait_until_gone(r"again\?")
+            press_until(terminal, "esc", r"Requests · 2")
+            terminal.press("j")
+        press_until(terminal, "esc", r"Nothing is set up yet")
+        terminal.press("q")
+        assert terminal.wait_for_end() == 0
+        assert_given_back(terminal)
+    finally:
+        assert_clean(terminal)
+
+
+def _post_raw(base: str, target: str, body: bytes) -> None:
+    """A request with header fields that no client library would write."""
+    parts = urlsplit(base)
+    assert parts.hostname is not None
+    evil = f"{C1_CSI}{BIDI}".encode().decode("latin-1").replace("\x9c", "")
+    fields = ("host: x", f"x-evil: {evil}", f"content-length: {len(body)}", "connection: close")
+    head = "\r\n".join((f"POST {target} HTTP/1.1", *fields, "", ""))
+    with socket.create_connection((parts.hostname, parts.port or 80), timeout=GUARD_S) as connection:
+        connection.sendall(head.encode("latin-1") + body)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 202")
 
 
 def assert_clean(terminal: Terminal) -> None:

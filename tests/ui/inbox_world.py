@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 from console.domain.event_schema import Flaw
 from console.domain.ids import EventId
@@ -17,7 +18,7 @@ BASE = "http://127.0.0.1:8400"
 BODY = b'{"id": "evt_1PqYk2", "type": "invoice.paid", "data": {"amount": "12", "currency": "EUR", "customer": "Ada"}}'
 RESHAPED = Transform(
     body='{\n  "text": {{ ("Paid: " ~ payload.amount) | tojson }},\n  "ref": {{ event.id | tojson }}\n}',
-    headers=(("x-ref", "{{ payload.id }}"), ("authorization", "Bearer hunter2")),
+    headers=(("x-ref", "{{ payload.id }}"), ("x-token", "{{ payload.id }}")),
     path="/contacts/{{ payload.id }}",
 )
 FLAW = Flaw(path="data.amount", reason='"12" is not of type "number"', pattern="invoice.*", version=2)
@@ -31,10 +32,10 @@ def add_source(store: Store, name: str, kind: SourceKind, now_ms: int, *, until_
 
 
 def make_arrival(
-    source: SourceId, at_ms: int, fate: Fate = Fate.ACCEPTED, *, status: int = 202, body: bytes = BODY, **given: object
+    source: SourceId, at_ms: int, fate: Fate = Fate.ACCEPTED, *, status: int = 202, body: bytes = BODY, **given: Any
 ) -> NewArrival:
     """A request that came in, like those of a payment provider unless told otherwise."""
-    request = {
+    request: dict[str, Any] = {
         "method": "POST",
         "path": "",
         "query": "",
@@ -50,11 +51,11 @@ def make_arrival(
     request |= {name: given.pop(name) for name in tuple(given) if name in request}
     return NewArrival(
         source=source,
-        request=InboundRequest(body=body, received_at_ms=at_ms, **request),  # type: ignore[arg-type]  # by name
+        request=InboundRequest(body=body, received_at_ms=at_ms, **request),
         fate=fate,
         status=status,
         took_ms=3.2,
-        **given,  # type: ignore[arg-type]  # by name
+        **given,
     )
 
 

@@ -236,7 +236,7 @@ async def test_replayed_to_a_url_it_goes_once_and_is_in_the_audit_log(
         sent.append((arrival, url))
         return answer
 
-    app.session.send_on = send_on  # type: ignore[assignment]  # as `--store` has it, without HTTP
+    app.session.send_on = send_on
     async with app.run_test(size=(120, 40)) as pilot:
         await open_inbox(pilot, app)
         await until(pilot, lambda: "PUT /x" in screen_text(app))

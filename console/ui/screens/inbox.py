@@ -283,6 +283,8 @@ class InboxScreen(LiveScreen):
             parts.append(f"{fmt.inline(doors.urls[0])}{more}")
         if self._known and self._until_ms is None:
             parts.append(f"counts of the last {self.console.window.label}")
+        elif self._known:
+            parts.append("as they are today")
         self._title("sources", "Sources", parts)
         loaded = self._loaded
         parts = [f"{fmt.exact(loaded.count)}{'' if loaded.complete else '+'}"] if self._known else []
