@@ -383,3 +383,24 @@ async def test_the_palette_edits_removes_and_rotates_by_name(
             await pilot.pause()
             await pilot.press("escape")
             await until(pilot, lambda: isinstance(app.screen, HomeScreen))
+
+
+async def test_a_filter_and_a_dry_run_are_typed_checked_and_saved(
+    store: Store, clock: MovableClock, make_console: Make
+) -> None:
+    fill(store, clock)
+    app = make_console()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await open_form(pilot, app, "e")
+        field(app, "when").focus()
+        await pilot.press(*"payload.amount >")
+        await until(pilot, lambda: "line 1" in field(app, "when").message)
+        await pilot.press(*" 100", "tab", *"perhaps")
+        await until(pilot, lambda: "yes or no" in field(app, "dry_run").message and not field(app, "when").message)
+        field(app, "dry_run").value = "yes"
+        await until(pilot, lambda: "--dry-run" in screen_text(app))
+        assert "--when 'payload.amount > 100'" in screen_text(app)
+        await pilot.press("ctrl+s")
+        await until(pilot, lambda: store.find_endpoint("billing").dry_run)
+        assert store.find_endpoint("billing").filter == "payload.amount > 100"
+        await until(pilot, lambda: isinstance(app.screen, HomeScreen) and "◌ dry run" in screen_text(app))

@@ -61,7 +61,7 @@ def test_what_would_be_sent_is_shown_and_secrets_are_not() -> None:
     assert "PUT https://crm.example/contacts/in_7" in shown
     assert "X-Ref: in_7" in shown
     assert '"text": 42' in shown
-    assert "hunter2" not in shown
+    assert "hunter42" not in shown
     assert "not owed" not in shown
 
 
