@@ -258,6 +258,11 @@ class ConsoleApp(App[int]):
     def on_end_asked(self, message: EndAsked) -> None:
         self.exit(0)
 
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        # Textual takes the screen right below for visible, and paints it, even where nothing of it can be seen.
+        return [] if self._screen_stack and self.screen.styles.background.a == 1 else super()._background_screens
+
     # Data
 
     def _feed_changed(self) -> None:

@@ -7,7 +7,6 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from console.domain.alerts import Alert, AlertRule
@@ -17,6 +16,7 @@ from console.domain.status import EngineStatus
 from console.store import Store
 from console.ui.alert_rows import AlertRow, alert_cell, alert_lines, rows_of
 from console.ui.format import counted, one_line
+from console.ui.layered import LayeredScreen
 from console.ui.messages import MomentChanged
 from console.ui.muting import mute_or_unmute
 from console.ui.session import Session
@@ -43,7 +43,7 @@ NO_RULES = "No rule says what must not be. In another shell:\n\nwebhook-console 
 UNMEASURED = "▲ no engine: nothing is measured"
 
 
-class AlertsScreen(Screen[None]):
+class AlertsScreen(LayeredScreen[None]):
     """What fires above the rules; both are read twice a second."""
 
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
@@ -95,7 +95,7 @@ class AlertsScreen(Screen[None]):
         self._say_status()
 
     def _tick(self) -> None:
-        if self.is_current:
+        if self.counts_tick():
             self._say_status()
             self.load()
 

@@ -8,7 +8,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -22,6 +21,7 @@ from console.ui.arrival_lines import Seen, explanation, masked_arrival, raw_line
 from console.ui.curl import as_curl
 from console.ui.format import one_line
 from console.ui.inbox_rows import whole_path
+from console.ui.layered import LayeredScreen
 from console.ui.messages import MomentChanged
 from console.ui.payload_pane import PayloadPane, PayloadTree
 from console.ui.session import Session
@@ -36,7 +36,7 @@ PANES = {"request": "request", "payload": "body"}
 """Each pane by what has the focus in it, and the page that shows it on a narrow screen."""
 
 
-class ArrivalScreen(Screen[None]):
+class ArrivalScreen(LayeredScreen[None]):
     """A request in full. It never changes; where its event stands does."""
 
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
@@ -102,7 +102,7 @@ class ArrivalScreen(Screen[None]):
         self.load()
 
     def _tick(self) -> None:
-        if self.is_current:
+        if self.counts_tick():
             self._say_status()
             self.load()
 

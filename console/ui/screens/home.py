@@ -115,7 +115,7 @@ class HomeScreen(LiveScreen):
     def take(self, taken: Taken) -> None:
         if not self.query(AttemptTail):
             return  # data came before the screen was composed, or after it was left
-        if self._paused_at_ms is not None or self.is_covered:
+        if self._paused_at_ms is not None or self.is_beneath:
             self._hold(taken)
             return
         self._show_held()
@@ -305,7 +305,7 @@ class HomeScreen(LiveScreen):
 
     def _hold(self, taken: Taken) -> None:
         self._held.hold(taken)
-        if self.is_current and not self.is_covered:
+        if not self.is_beneath:
             self.say_warning()
 
     def _show_held(self) -> None:

@@ -154,7 +154,7 @@ class InboxScreen(LiveScreen):
         return ended_by(parse_inbox(self._text, self._names, self.console.now_ms), self._until_ms)
 
     def take(self, taken: Taken) -> None:
-        if self.is_current and not self.is_covered:
+        if not self.is_beneath:
             self._read()
 
     def on_screen_resume(self) -> None:

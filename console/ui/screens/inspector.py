@@ -8,7 +8,6 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -23,6 +22,7 @@ from console.ui.format import one_line
 from console.ui.inspection import Inspection, Outcome, read_if_changed
 from console.ui.inspector_keys import BINDINGS, STEERING, may_steer
 from console.ui.inspector_words import PANES, event_facts, explanation, outcomes_title, page_tabs, route
+from console.ui.layered import LayeredScreen
 from console.ui.masking import mask_body, mask_exchange
 from console.ui.messages import MomentChanged
 from console.ui.pausing import pause_or_resume
@@ -44,7 +44,7 @@ LOOK_EVERY_S = 0.5
 EXCHANGES_KEPT = 64
 
 
-class InspectorScreen(Screen[None]):
+class InspectorScreen(LayeredScreen[None]):
     """A delivery in full. It follows the newest attempt until another is chosen; `attempt_id` chooses one at first."""
 
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
@@ -66,6 +66,7 @@ class InspectorScreen(Screen[None]):
         self._read_at_s: float | None = None
         self._raw = False
         self._shown: tuple[AttemptId, bool] | None = None
+        self._explained: Content | None = None
 
     @property
     def session(self) -> Session:
@@ -99,7 +100,7 @@ class InspectorScreen(Screen[None]):
         self.load()
 
     def _tick(self) -> None:
-        if not self.is_current:
+        if not self.counts_tick():
             return
         self._say_status()
         self._explain()
@@ -243,12 +244,15 @@ class InspectorScreen(Screen[None]):
 
     def _explain(self) -> None:
         """Say how the delivery stands now; once a second, so that the countdown counts."""
-        shown = self.query_one("#explanation", Static)
-        if self._seen is None or self._trouble is not None:
-            if self._trouble is not None:
-                shown.update(Content.styled(f"✗ {one_line(self._trouble, 400)}", "$text-error"))
+        if self._trouble is not None:
+            words = Content.styled(f"✗ {one_line(self._trouble, 400)}", "$text-error")
+        elif self._seen is not None:
+            words = explanation(self._seen, self.session.clock.now_ms())
+        else:
             return
-        shown.update(explanation(self._seen, self.session.clock.now_ms()))
+        if self._explained is None or not self._explained.is_same(words):
+            self._explained = words
+            self.query_one("#explanation", Static).update(words)
 
     # Panes
 

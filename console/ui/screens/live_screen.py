@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, ClassVar, cast
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 
 from console.domain.clock import Clock
 from console.ui import format as fmt
+from console.ui.layered import LayeredScreen
 from console.ui.live import Taken
 from console.ui.messages import MomentChanged
 from console.ui.status import watching_cell
@@ -35,7 +35,7 @@ TICK_S = 0.5
 """How often the loop itself computes the ages: data that no longer moves says so although nothing arrives."""
 
 
-class LiveScreen(Screen[None]):
+class LiveScreen(LayeredScreen[None]):
     """Subclasses say `crumbs`, compose a `body`, and take what the feed has."""
 
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
@@ -99,12 +99,6 @@ class LiveScreen(Screen[None]):
         if self.query(KeyBar):
             self.query_one(KeyBar).say_keys()
 
-    @property
-    def is_covered(self) -> bool:
-        """Whether another screen hides this one whole. Painting it would make Textual paint that one again."""
-        top = self.app.screen
-        return top is not self and not top.is_modal
-
     def compose(self) -> ComposeResult:
         yield StatusHeader()
         yield TextLine(id="warning")
@@ -123,8 +117,7 @@ class LiveScreen(Screen[None]):
         self.say_status()
 
     def _on_tick(self) -> None:
-        # Textual takes what is under a screen for visible, and so for current.
-        if self.is_current and not self.is_covered:
+        if self.counts_tick():
             self.say_status()
             self.tick()
 

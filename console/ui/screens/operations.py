@@ -8,7 +8,6 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from console.domain.errors import ConsoleError, ReadInterruptedError
@@ -18,6 +17,7 @@ from console.domain.status import EngineStatus
 from console.ui.audit import PAGE, Audit, as_then, matches, operation_lines, read_newer, result_cell, what_words
 from console.ui.audit_details import Details, read_details
 from console.ui.format import ABSENT, clock_time, date_time, exact, one_line
+from console.ui.layered import LayeredScreen
 from console.ui.messages import MomentChanged
 from console.ui.session import Session
 from console.ui.status import crumbs_below, past_ms, past_words, status_line
@@ -53,7 +53,7 @@ _COLUMNS = (
 )
 
 
-class OperationsScreen(Screen[None]):
+class OperationsScreen(LayeredScreen[None]):
     """What operators did, newest first; older pages are read as they are scrolled to."""
 
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")
@@ -103,7 +103,7 @@ class OperationsScreen(Screen[None]):
         self.load()
 
     def _tick(self) -> None:
-        if self.is_current:
+        if self.counts_tick():
             self._say_status()
             self.load()
 

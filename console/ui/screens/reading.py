@@ -10,7 +10,6 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from console.config import keyring
@@ -24,6 +23,7 @@ from console.ui.explain import explain_attempt, explain_delivery
 from console.ui.format import inline
 from console.ui.inspection import Inspection
 from console.ui.inspector_words import as_of_words
+from console.ui.layered import LayeredScreen
 from console.ui.masking import mask_text
 from console.ui.messages import MomentChanged
 from console.ui.session import Session
@@ -36,7 +36,7 @@ from console.ui.widgets.key_bar import KeyBar
 from console.ui.widgets.reading_view import Line, ReadingView
 
 
-class ReadingScreen(Screen[None]):
+class ReadingScreen(LayeredScreen[None]):
     """Lines of one thing. Subclasses say `name_of_it` and show their lines."""
 
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")

@@ -7,7 +7,6 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Static
 
 from console.domain.delivery import Attempt
@@ -17,6 +16,7 @@ from console.domain.ids import AttemptId
 from console.store import Store
 from console.ui.format import clock_time, counted, duration, inline
 from console.ui.inspection import Inspection
+from console.ui.layered import LayeredScreen
 from console.ui.messages import MomentChanged
 from console.ui.past import as_of
 from console.ui.session import Session
@@ -84,7 +84,7 @@ class RelatedList(LineTable[Attempt]):
                 return attempt_cell(attempt, key)
 
 
-class RelatedScreen(Screen[None]):
+class RelatedScreen(LayeredScreen[None]):
     """The neighbours of an attempt in time. Enter opens one."""
 
     DEFAULT_CSS = Path(__file__).with_suffix(".tcss").read_text("utf-8")

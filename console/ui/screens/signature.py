@@ -13,7 +13,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Input, Static, TextArea
 
@@ -24,6 +23,7 @@ from console.domain.signature_paste import parse_paste
 from console.operations.signature import judge_signature
 from console.store import Store
 from console.ui.format import inline, sanitise
+from console.ui.layered import LayeredScreen
 from console.ui.session import Session
 from console.ui.signature_lines import diagnosis_lines
 from console.ui.status import crumbs_below, status_line
@@ -52,7 +52,7 @@ class PasteArea(TextArea):
         return Text(sanitise(self.document.get_line(line_index)), end="", no_wrap=True)
 
 
-class SignatureScreen(Screen[None]):
+class SignatureScreen(LayeredScreen[None]):
     """Judges what stands in its field, as it is typed. No secret is ever shown, nor leaves the reading thread.
 
     Args:

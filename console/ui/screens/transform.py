@@ -8,7 +8,6 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Static, TextArea
 
@@ -21,6 +20,7 @@ from console.domain.matching import first_match
 from console.store import Store
 from console.ui import transforming
 from console.ui.format import clock_time, one_line
+from console.ui.layered import LayeredScreen
 from console.ui.masking import mask_body
 from console.ui.session import Session
 from console.ui.status import crumbs_below, live_engine, past_ms, past_words, status_line
@@ -38,7 +38,7 @@ MOST_EVENTS = 500
 """The newest events among which those are looked for that the endpoint's types want."""
 
 
-class TransformScreen(Screen[None]):
+class TransformScreen(LayeredScreen[None]):
     """Filter and templates on one side, what they make of an event on the other, as it is typed.
 
     Args:

@@ -139,6 +139,8 @@ class PromptScreen(Dialog[str | None]):
 
     def _say(self, words: str, *, wrong: bool) -> None:
         hint = self.query_one(".dialog--hint", Static)
+        if str(hint.content) == words:
+            return  # it would be laid out anew, and with it all that is below the dialog be painted
         hint.update(Content(words))
         hint.set_class(wrong, "-wrong")
 
@@ -212,7 +214,9 @@ class FieldsScreen(Dialog[tuple[str, ...] | None]):
             lines += self._also(self.texts) if self._also else ()
         except InvalidInputError:
             return
-        self.query_one("#fields-body", Static).update(Content(sanitise("\n".join(lines))))
+        body, words = self.query_one("#fields-body", Static), sanitise("\n".join(lines))
+        if str(body.content) != words:
+            body.update(Content(words))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
@@ -235,6 +239,8 @@ class FieldsScreen(Dialog[tuple[str, ...] | None]):
 
     def _say(self, words: str, *, wrong: bool) -> None:
         hint = self.query_one(".dialog--hint", Static)
+        if str(hint.content) == words:
+            return  # it would be laid out anew, and with it all that is below the dialog be painted
         hint.update(Content(words))
         hint.set_class(wrong, "-wrong")
 
