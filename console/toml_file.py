@@ -24,6 +24,8 @@ class TomlFile:
         except tomllib.TOMLDecodeError as error:
             what, line = self._syntax_error(str(error))
             raise ConfigError(f"{path}:{line}: {what}") from error
+        except RecursionError:
+            raise ConfigError(f"{path}:1: nested too deeply") from None
 
     @classmethod
     def read(cls, path: Path) -> "TomlFile":

@@ -2,10 +2,13 @@
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
 _PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
+_DEEPEST = 16
+"""A path that is longer is cut: no file that we read has one, and each part costs as much as all before it."""
 _QUOTES = ('"""', "'''")
 
 Path = tuple[str | int, ...]
@@ -55,7 +58,8 @@ class TomlPlaces:
 
 
 def _parts(text: str) -> list[str]:
-    return [part.strip("\"'") for part in _PART.findall(text)] or [text]
+    parts = [found[0].strip("\"'") for found in islice(_PART.finditer(text), _DEEPEST)]
+    return parts or [text]
 
 
 def _string_after(line: str, inside: str | None) -> str | None:

@@ -74,9 +74,9 @@ class AddressPolicy:
             try:
                 allowed.append(ip_network(cidr.strip()))
             except ValueError as error:
-                reason = str(error).partition("\n")[0]
+                reason = str(error).partition("\n")[0][:200]
                 raise InvalidInputError(
-                    f"allowed address {cidr!r} is not a network such as 10.0.0.0/8: {reason}"
+                    f"allowed address {cidr[:60]!r} is not a network such as 10.0.0.0/8: {reason}"
                 ) from None
         return cls(allowed=tuple(allowed))
 

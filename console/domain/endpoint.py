@@ -137,7 +137,7 @@ def check_name(text: str) -> str:
     if not 0 < len(text) <= _NAME_MAX or not text.isprintable() or any(c.isspace() for c in text):
         raise InvalidInputError(f"name {text[:80]!r}: 1 to {_NAME_MAX} printable characters without blanks")
     if text.startswith("ep_"):
-        raise InvalidInputError(f"name {text!r}: ep_ is how ids begin; choose another")
+        raise InvalidInputError(f"name {text[:60]!r}: ep_ is how ids begin; choose another")
     return text
 
 

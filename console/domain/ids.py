@@ -71,7 +71,7 @@ def parse_number(prefix: NumberPrefix, text: str) -> int:
     else:
         if body and number < 2**63:
             return number
-    raise InvalidInputError(f"{text!r} is no id of the form {prefix}_…: copy one from a list")
+    raise InvalidInputError(f"{text[:60]!r} is no id of the form {prefix}_…: copy one from a list")
 
 
 def check_event_id(text: str) -> EventId:
@@ -83,5 +83,5 @@ def check_event_id(text: str) -> EventId:
     if not 0 < len(text) <= _EVENT_ID_MAX:
         raise InvalidInputError(f"event id of {len(text)} characters: 1 to {_EVENT_ID_MAX} are allowed")
     if not text.isascii() or not text.isprintable() or " " in text or "." in text:
-        raise InvalidInputError(f"event id {text!r}: only visible ASCII characters without '.' are allowed")
+        raise InvalidInputError(f"event id {text[:60]!r}: only visible ASCII characters without '.' are allowed")
     return EventId(text)

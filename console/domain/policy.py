@@ -1,5 +1,6 @@
 """How an endpoint wants to be called: what an operator may set, for each endpoint and as the default of all."""
 
+import re
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ DISABLE_AFTER_S = 5 * 24 * 3600.0
 _OWN_HEADERS = frozenset(
     {"host", "content-length", "connection", "transfer-encoding", "content-type", "te", "upgrade", "trailer"}
 )
+_COUNT = re.compile(r"[0-9]{1,9}")
 _PERIODS_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -116,7 +118,7 @@ def parse_rate_limit(text: str) -> RateLimit:
         InvalidInputError
     """
     count, _, unit = text.strip().partition("/")
-    if not (count.isascii() and count.isdigit() and 1 <= int(count) <= 1_000_000) or unit not in _PERIODS_S:
+    if not _COUNT.fullmatch(count) or not 1 <= int(count) <= 1_000_000 or unit not in _PERIODS_S:
         raise InvalidInputError(f"rate {text[:40]!r}: write it as 50/s, 1000/m or 20000/h")
     return RateLimit(count=int(count), period_s=_PERIODS_S[unit])
 

@@ -163,7 +163,8 @@ def _values(line: str, at: int, key: str, start: int) -> tuple[list[Value], int]
         if not value.text:
             raise _nothing(line, start, value, key, follows=bool(values))
         if not quotes and '"' in value.text:
-            raise wrong(f"a quote within a word: put all of it in quotes: {quoted(value.text)}", line, at, value.end)
+            whole = quoted(value.text[:60])
+            raise wrong(f"a quote within a word: put all of it in quotes: {whole}", line, at, value.end)
         values.append(value)
         at = value.end
         if not line.startswith(",", at):

@@ -66,7 +66,7 @@ def parse_duration_s(text: str) -> float:
             seconds = value / 1000 if unit == "ms" else value * _UNITS.get(unit, 1.0)
             if math.isfinite(seconds) and seconds >= 0:
                 return seconds
-    raise InvalidInputError(f"duration {text!r}: write it as 250ms, 5s, 5m, 2h or 1d")
+    raise InvalidInputError(f"duration {text[:60]!r}: write it as 250ms, 5s, 5m, 2h or 1d")
 
 
 def parse_schedule_s(text: str) -> tuple[float, ...]:
