@@ -34,7 +34,12 @@ async def test_a_screen_that_does_not_change_is_not_painted(
 ) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     painted: list[Any] = []
-    monkeypatch.setattr(ConsoleApp, "_display", lambda _, screen, update: update and painted.append((screen, update)))
+
+    def paint(app: ConsoleApp, screen: object, update: object) -> None:
+        if update is not None:
+            painted.append((screen, update))
+
+    monkeypatch.setattr(ConsoleApp, "_display", paint)
     clock, path = ManualClock(NOW_MS), tmp_path / "store.db"
     put_store(path, PLACES[name])
     with closing(Session(path, read_only=False, clock=clock, actor="ada@test")) as session:
