@@ -15,7 +15,7 @@ from console.ui.session import Session
 
 SIZES = [(80, 24), (120, 40)]
 
-MOST_TURNS = 600
+MOST_TURNS = 3000
 
 
 class MovableClock(SystemClock):

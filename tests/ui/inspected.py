@@ -41,6 +41,8 @@ PAYLOAD = (
 class Host(App[None]):
     """An app with a session, as screens expect it."""
 
+    NOTIFICATION_TIMEOUT = 600.0  # what was said stays to be looked at, however slow the machine is
+
     def __init__(self, path: Path, clock: ManualClock, *, read_only: bool = False) -> None:
         super().__init__()
         self.session = Session(path, read_only=read_only, clock=clock, actor="ada@box")
