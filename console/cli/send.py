@@ -14,7 +14,7 @@ from console.domain.ids import EventId
 from console.operations.accepting import Refusal, SchemaBook, accept
 from console.store import Store
 
-SEND_FIELDS = ("id", "type", "duplicate", "deliveries", "engine_alive")
+SEND_FIELDS = ("id", "type", "duplicate", "deliveries", "engine_alive", "flaw")
 
 
 @click.command(
@@ -102,6 +102,7 @@ def _report(invocation: Invocation, store: Store, type_: str, accepted: Accepted
                 "duplicate": accepted.duplicate,
                 "deliveries": accepted.deliveries,
                 "engine_alive": alive,
+                "flaw": None if accepted.flaw is None else str(accepted.flaw),
             }
         )
         return
@@ -111,6 +112,8 @@ def _report(invocation: Invocation, store: Store, type_: str, accepted: Accepted
         return
     owed = f"{accepted.deliveries} endpoint{'' if accepted.deliveries == 1 else 's'}"
     say(f"{shown}  {paint('accepted', 'ok')}, owed to {owed}")
+    if accepted.flaw is not None:
+        note(f"flagged: it does not match its schema: {clean(str(accepted.flaw))}")
     if not accepted.deliveries:
         note(f"hint: no endpoint wants {type_}: see 'endpoints list', or add one with 'endpoints add URL'")
     elif not alive:

@@ -70,6 +70,8 @@ class Accepted:
     id: EventId
     duplicate: bool
     deliveries: int
+    flaw: Flaw | None = None
+    """Where it does not match its schema, and was taken all the same."""
 
 
 def check_event_type(text: str) -> str:

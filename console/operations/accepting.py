@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from console.domain.event import Accepted, NewEvent
 from console.domain.event_schema import EventSchema, Flaw, SchemaMode
-from console.domain.schema_check import flaw_of, schema_for
 from console.store.protocol import Store
 
 _TYPES_REMEMBERED = 10_000
@@ -50,6 +49,8 @@ class SchemaBook:
             pass
         if len(self._by_type) >= _TYPES_REMEMBERED:
             self._by_type.clear()
+        from console.domain.schema_check import schema_for  # only a store with schemas needs it
+
         found = self._by_type[event_type] = schema_for(self._schemas, event_type)
         return found
 
@@ -59,17 +60,24 @@ class SchemaBook:
 
     def mark(self, event: NewEvent) -> NewEvent:
         """The event with its flaw, and never refused: for what an operator, or an earlier check, has let in."""
-        schema = self.schema_of(event.type)
-        flaw = None if schema is None else flaw_of(schema, event.payload)
+        flaw = _flaw_of(self.schema_of(event.type), event)
         return event if flaw is None else replace(event, flaw=flaw)
 
 
 def held_against(schema: EventSchema | None, event: NewEvent) -> NewEvent | Refusal:
     """The event as its schema lets it in; None: nothing is asked of it."""
-    flaw = None if schema is None else flaw_of(schema, event.payload)
+    flaw = _flaw_of(schema, event)
     if flaw is None or schema is None:
         return event
     return Refusal(flaw=flaw) if schema.mode is SchemaMode.REJECT else replace(event, flaw=flaw)
+
+
+def _flaw_of(schema: EventSchema | None, event: NewEvent) -> Flaw | None:
+    if schema is None:
+        return None
+    from console.domain.schema_check import flaw_of
+
+    return flaw_of(schema, event.payload)
 
 
 def accept(store: Store, events: Sequence[NewEvent], now_ms: int, book: SchemaBook) -> list[Accepted | Refusal]:

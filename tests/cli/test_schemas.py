@@ -83,7 +83,9 @@ def test_lines_that_do_not_match_are_told_and_the_rest_goes_on(
 
 def test_what_is_flagged_is_taken_and_shows_where(console: CommandLine, store: Store, schema: str) -> None:
     console("schemas", "add", "invoice.*", schema, "--mode", "flag")
+    assert f"flagged: it does not match its schema: {WHY}" in console("send", "invoice.paid", "--data", BAD).err
     (sent,) = console("send", "invoice.paid", "--data", BAD, "--json").records
+    assert sent["flaw"] == WHY
     assert WHY in " ".join(console("events", "show", sent["id"]).out.split())
     (shown,) = console("events", "show", sent["id"], "--json").records
     assert shown["flaw"]["path"] == "lines[1].amount"

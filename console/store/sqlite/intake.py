@@ -135,7 +135,7 @@ class IntakeQueries(Queries):
             known[id_] = owed
             if event.copy_of is not None:
                 new.copies.append((event.copy_of, id_))
-            answers.append(Accepted(id=id_, duplicate=False, deliveries=owed))
+            answers.append(Accepted(id=id_, duplicate=False, deliveries=owed, flaw=event.flaw))
         self._keep(new, now_ms)
         return answers
 
