@@ -25,6 +25,7 @@ def test_send_keeps_the_payload_byte_for_byte(console: CommandLine, store: Store
         "duplicate": False,
         "deliveries": 1,
         "engine_alive": False,
+        "flaw": None,
     }
     assert store.event(EventId(sent.record["id"])).payload == payload.encode()
 
