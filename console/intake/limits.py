@@ -31,6 +31,8 @@ class LimitedProtocol(HttpToolsProtocol):
         """It was received whole."""
         self._in_head = True
         self._read_bytes = self._head_bytes = self._count = 0
+        self._told = False
+        """What was read ended a head, was part of a body, or ended one."""
         self._problem: Problem | None = None
 
     def connection_made(self, transport: Any) -> None:  # asyncio's own type is narrower than uvicorn's
@@ -42,10 +44,10 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._since_s is None:
             self._since_s = self.loop.time()
-        began_in_head = self._in_head
+        self._told = False
         super().data_received(data)
-        if self._in_head and began_in_head and not self.transport.is_closing():
-            # Fields are counted when they are whole, which one that never ends is not.
+        if not self._told and not self.transport.is_closing():
+            # Fields are counted when they are whole, which one that never ends is not, before a body or behind it.
             self._read_bytes += len(data)
             if self._read_bytes > self.settings.max_head_bytes:
                 self._problem = Problem(431, self._head_words())
@@ -63,7 +65,9 @@ class LimitedProtocol(HttpToolsProtocol):
             raise _RefusedError
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        super().on_header(name, value)
+        # What comes behind a body is dropped: it would be taken for what a proxy has put before it.
+        if self._in_head:
+            super().on_header(name, value)
         self._count += 1
         self._head_bytes += len(name) + len(value)
         if self._count > self.settings.max_headers or self._head_bytes > self.settings.max_head_bytes:
@@ -71,12 +75,16 @@ class LimitedProtocol(HttpToolsProtocol):
             raise _RefusedError
 
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._in_head, self._told = False, True
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._told, self._read_bytes = True, 0
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._whole = True
+        self._whole = self._told = True
         if self.cycle is None or self.cycle.response_complete:
             self._since_s = None
 
