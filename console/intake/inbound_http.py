@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import replace
 from http import HTTPStatus
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from console.domain.clock import Clock
@@ -15,6 +16,8 @@ from console.intake.problems import Problem
 PREFIX = "/in/"
 INBOUND_MOST_BYTES = PAYLOAD_CAP_BYTES
 """What an event may hold, and no more is read."""
+
+_NAME_MOST = 60
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -36,13 +39,23 @@ async def take_inbound(
         query=scope["query_string"].decode("latin-1"),
         headers=tuple((field.decode("latin-1"), value.decode("latin-1")) for field, value in scope["headers"]),
         body=b"",
-        remote_address=client[0] if client else "",
+        remote_address=_address(client[0]) if client else "",
         received_at_ms=received_at_ms,
     )
     answer = await _answer(inbound, name, request, read)
     if answer.delay_s:
         await asyncio.sleep(answer.delay_s)
     await _respond(send, answer)
+
+
+def _address(text: str) -> str:
+    """Written in one way. What a proxy calls a sender is no address of necessity: then it is short."""
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text[:_NAME_MOST]
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return str(mapped or address)
 
 
 async def _answer(

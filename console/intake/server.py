@@ -5,8 +5,9 @@ import errno
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from ipaddress import IPv4Network, ip_network
 from random import SystemRandom
 from typing import Any
 
@@ -145,7 +146,7 @@ class Server(uvicorn.Server):
 
 def _server(settings: IntakeSettings, app: Any) -> Server:
     if settings.trusted_proxies:
-        app = ProxyHeadersMiddleware(app, trusted_hosts=list(settings.trusted_proxies))
+        app = ProxyHeadersMiddleware(app, trusted_hosts=_both_ways(settings.trusted_proxies))
     protocol = type("Protocol", (LimitedProtocol,), {"settings": settings})
     try:
         config = uvicorn.Config(
@@ -166,6 +167,13 @@ def _server(settings: IntakeSettings, app: Any) -> Server:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"--tls-cert {settings.tls_cert}: no certificate and key that go together: {error}") from None
     return Server(config)
+
+
+def _both_ways(networks: Iterable[str]) -> list[str]:
+    """IPv4 networks also as who listens on IPv6 sees them."""
+    found = [ip_network(text) for text in networks]
+    mapped = [f"::ffff:{net.network_address}/{96 + net.prefixlen}" for net in found if isinstance(net, IPv4Network)]
+    return [*map(str, found), *mapped]
 
 
 def _listen(address: Address) -> socket.socket:
