@@ -4,11 +4,25 @@ import re
 from collections.abc import Iterable
 
 from console.domain.errors import InvalidInputError
+from console.domain.event import check_event_type
 
 _PATTERN = re.compile(r"\*|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*(\.\*)?")
 
 OPERATIONAL_PREFIX = "webhook."
 """How the types of operational events begin."""
+
+
+def check_told_type(text: str) -> str:
+    """A type that somebody else gives an event: whoever wants operational events is to believe them.
+
+    Raises:
+        InvalidInputError
+    """
+    if text.startswith(OPERATIONAL_PREFIX):
+        raise InvalidInputError(
+            f"event type {text[:60]!r}: {OPERATIONAL_PREFIX}… is what webhook-console says of itself; choose another"
+        )
+    return check_event_type(text)
 
 
 def check_pattern(text: str) -> str:
@@ -18,7 +32,7 @@ def check_pattern(text: str) -> str:
         InvalidInputError
     """
     if not _PATTERN.fullmatch(text):
-        raise InvalidInputError(f"type pattern {text!r}: use a type (invoice.paid), a branch (invoice.*) or *")
+        raise InvalidInputError(f"type pattern {text[:60]!r}: use a type (invoice.paid), a branch (invoice.*) or *")
     return text
 
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import msgspec
 
 from console.domain.errors import InvalidInputError
-from console.domain.event import PAYLOAD_CAP_BYTES, NewEvent, check_event_type
+from console.domain.event import PAYLOAD_CAP_BYTES, NewEvent
 from console.domain.ids import check_event_id
+from console.domain.matching import check_told_type
 from console.domain.strict_json import check_strict, reason_of
 from console.intake.problems import Fault, Problem
 
@@ -157,7 +158,7 @@ def _event(data: bytes) -> NewEvent:
 def _checked(event: EventIn) -> NewEvent:
     field = "type"
     try:
-        check_event_type(event.type)
+        check_told_type(event.type)
         field = "id"
         event_id = None if event.id is None else check_event_id(event.id)
         field = "data"

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import msgspec
 
 from console.domain.errors import InvalidInputError
-from console.domain.event import PAYLOAD_CAP_BYTES, NewEvent, check_event_type
+from console.domain.event import PAYLOAD_CAP_BYTES, NewEvent
 from console.domain.ids import check_event_id
+from console.domain.matching import check_told_type
 from console.domain.strict_json import check_strict, reason_of
 
 LINE_CAP_BYTES = PAYLOAD_CAP_BYTES + 4096
@@ -49,7 +50,7 @@ def parse_line(number: int, line: bytes) -> GoodLine | BadLine:
         if len(payload) > PAYLOAD_CAP_BYTES:
             raise InvalidInputError(f"data of {len(payload):,} bytes: at most {PAYLOAD_CAP_BYTES:,} are accepted")
         event = NewEvent(
-            type=check_event_type(fields.type),
+            type=check_told_type(fields.type),
             payload=payload,
             id=None if fields.id is None else check_event_id(fields.id),
         )

@@ -18,6 +18,7 @@ from console.domain.source import Source
 _OUTSIDE = re.compile(r"[^A-Za-z0-9_.-]")
 _DOTS = re.compile(r"\.{2,}")
 _TYPE_MAX = 128
+_IN = "in-"
 _DIGEST_LETTERS = 48
 _MOST_PARAMETERS = 1000
 
@@ -77,13 +78,19 @@ def _parameter(request: InboundRequest, name: str) -> str | None:
 def type_of(source: Source, request: InboundRequest, found: Found) -> str:
     """As the operator says, else as the provider does, else `<name>.received`; with the source's prefix before it.
 
-    What comes in is never one of our own operational events: they are told apart by the source's name before them.
+    What comes in is never one of our own operational events: they are told apart by what stands before them.
     """
+    made = _type_of(source, request, found)
+    before = f"{_IN}{source.name}" if f"{source.name}.".startswith(OPERATIONAL_PREFIX) else source.name
+    return valid_type(f"{before}.{made}") if made.startswith(OPERATIONAL_PREFIX) else made
+
+
+def _type_of(source: Source, request: InboundRequest, found: Found) -> str:
     options = source.options
     for text in (_picked(options.type_from, request, found.value), found.type):
         made = valid_type(options.type_prefix + text) if text and valid_type(text) else ""
         if made:
-            return valid_type(f"{source.name}.{made}") if made.startswith(OPERATIONAL_PREFIX) else made
+            return made
     return valid_type(f"{options.type_prefix}{source.name}.received")
 
 

@@ -25,8 +25,8 @@ from console.store.protocol import Store
 class PostedEvent(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """An event as it is posted."""
 
-    type: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=128)]
-    """`invoice.paid`: dot-separated words."""
+    type: Annotated[str, msgspec.Meta(pattern=r"^(?!webhook\.)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$", max_length=128)]
+    """`invoice.paid`: dot-separated words. What begins with `webhook.` is said by webhook-console alone."""
     data: Any
     """Any JSON; kept and delivered byte for byte."""
     id: Annotated[str, msgspec.Meta(pattern=r"^[!-\-/-~]{1,128}$")] | None = None
