@@ -13,7 +13,8 @@ from console.domain.event import Accepted, Event, NewEvent
 from console.domain.ids import EventId
 from console.domain.token import TokenId
 from console.intake.backlog import Backlog
-from console.intake.problems import RETRY_AFTER_S, Problem
+from console.intake.keeping import INBOUND, source_of
+from console.intake.problems import RETRY_AFTER_S, Fault, Problem
 from console.intake.seam import Writes
 from console.store.protocol import Store
 
@@ -128,7 +129,7 @@ class Acceptor:
                 for entry in entries:
                     await self._commit([entry])
                 return
-            if not isinstance(error, ConsoleError):
+            if not isinstance(error, (ConsoleError, Problem)):
                 self._log.error("events could not be accepted", error=f"{type(error).__name__}: {error}")
             taken = [error for _ in entries]
         for entry, one in zip(entries, taken, strict=True):
@@ -163,9 +164,21 @@ def _accept(store: Store, entries: Sequence[_Entry], now_ms: int) -> list[Taken 
             came.append(one)
             continue
         own = [next(answers) for _ in entry.events]
+        _check_own(store, own)
         # The same answer as the first time, when none of them was a duplicate.
         came.append(Taken(answers=[replace(a, duplicate=False) for a in own] if one else own, replayed=one))
     return came
+
+
+def _check_own(store: Store, answers: Sequence[Accepted]) -> None:
+    """Raises Problem, so that nothing is kept, when an id is that of an event that a provider sent: what is posted is
+    no duplicate of that."""
+    for number, answer in enumerate(answers):
+        if answer.duplicate and source_of(store, answer.id).startswith(INBOUND):
+            said = (
+                f"id: {answer.id} is that of an event which came in at /{source_of(store, answer.id)}; choose another"
+            )
+            raise Problem(400, f"nothing was accepted: {said}", errors=[Fault(item=number, field="id", reason=said)])
 
 
 def _before(store: Store, entry: _Entry) -> Problem | bool:

@@ -4,17 +4,23 @@ A piece of work for each would cost five times the processor: most of it is what
 """
 
 import asyncio
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from console.domain.clock import Clock
 from console.domain.errors import StoreError
 from console.domain.event import Accepted, NewEvent
+from console.domain.ids import EventId
 from console.domain.inbound import Fate, NewArrival
+from console.domain.source import SourceId
 from console.intake.seam import Writes
 from console.store.protocol import Store
 
 TOGETHER_MOST = 200
+
+INBOUND = "in/"
+"""How the sources of events begin that were taken in at `/in/NAME`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,9 +99,13 @@ class Keeper:
     def _write(self, store: Store, incoming: Sequence[Incoming]) -> list[Accepted | None]:
         """In a transaction."""
         events = [one.event for one in incoming if one.event is not None]
-        answers = iter(store.accept(events, self._clock.now_ms()) if events else ())
+        now_ms, now_s = self._clock.now_ms(), self._clock.monotonic_s()
+        answers = iter(store.accept(events, now_ms) if events else ())
         accepted = [None if one.event is None else next(answers) for one in incoming]
-        now_s = self._clock.monotonic_s()
+        for number, (one, was) in enumerate(zip(incoming, accepted, strict=True)):
+            event = one.event
+            if event is not None and was is not None and was.duplicate and source_of(store, was.id) != event.source:
+                (accepted[number],) = store.accept([_by_itself(event, was.id, one.arrival.source)], now_ms)
         store.record_arrivals([_arrival(one, was, now_s) for one, was in zip(incoming, accepted, strict=True)])
         return accepted
 
@@ -105,6 +115,17 @@ class Keeper:
         self._committing = waits is not None
         if waits is not None:
             waits.turn.set_result(None)
+
+
+def source_of(store: Store, event_id: EventId) -> str:
+    """Where the event that has this id came in."""
+    return store.event(event_id).source
+
+
+def _by_itself(event: NewEvent, taken: EventId, source: SourceId) -> NewEvent:
+    """The event with an id that nobody outside foresees: under its own one something else was posted."""
+    digest = hashlib.sha256(f"{source}\n{taken}".encode()).hexdigest()
+    return replace(event, id=EventId(f"{taken.partition('_')[0]}_own-{digest[:48]}"))
 
 
 def _arrival(incoming: Incoming, accepted: Accepted | None, now_s: float) -> NewArrival:
