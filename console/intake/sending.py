@@ -1,10 +1,11 @@
 """Sends requests that came in once more, to where an operator says: a program under development, another machine."""
 
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import httpx
 
@@ -21,6 +22,9 @@ TIMEOUT_S = 30.0
 ANSWER_MOST_BYTES = 64 * 1024
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+_STEPS = re.compile(r"[/\\]")
+_PATH_SIGNS = "/-._~!$&'()*+,;=:@"
 
 _OWN_FIELDS = frozenset(
     {
@@ -69,7 +73,7 @@ def again(arrival: Arrival, url: str) -> Outgoing:
     if arrival.cut_short:
         raise InvalidInputError(f"{format_number('req', arrival.row.id)}: only the beginning of its body was kept")
     parts = urlsplit(url)
-    path = f"{parts.path.rstrip('/')}/{arrival.row.path.lstrip('/')}" if arrival.row.path else parts.path
+    path = _below(parts.path, arrival) if arrival.row.path else parts.path
     query = "&".join(part for part in (parts.query, arrival.row.query) if part)
     named = {
         word.strip().lower()
@@ -84,6 +88,17 @@ def again(arrival: Arrival, url: str) -> Outgoing:
     )
     target = urlunsplit((parts.scheme, parts.netloc, path, query, ""))
     return Outgoing(method=arrival.row.method, url=target, headers=headers, body=arrival.body)
+
+
+def _below(base: str, arrival: Arrival) -> str:
+    """Written anew: a sender says what is below a URL, and neither what is above it nor what its query is."""
+    path = arrival.row.path.lstrip("/")
+    if any(step in (".", "..") for step in _STEPS.split(path)):
+        number = format_number("req", arrival.row.id)
+        raise InvalidInputError(
+            f"{number}: steps such as .. are in its path, and it is not sent to what is above a URL"
+        )
+    return f"{base.rstrip('/')}/{quote(path, safe=_PATH_SIGNS)}"
 
 
 def addresses_for(url: str, allowed: tuple[str, ...]) -> AddressPolicy:
