@@ -31,6 +31,8 @@ class Door:
         self._networks = AddressPolicy.parse(source.options.allow)
         self._limiter: Limiter | None = None
         self._opened: tuple[Secret, ...] | None = None
+        self.complained = False
+        """It was said that its secrets cannot be opened: once is enough, however many knock."""
 
     def refusal(self, request: InboundRequest, now_s: float) -> Refused | None:
         """Why a request is not even looked at."""

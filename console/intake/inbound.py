@@ -128,7 +128,9 @@ class Inbound:
             try:
                 secrets = door.secrets(self._clock.now_ms())
             except SealedError as error:
-                self._log.error("a source's secret cannot be opened", source=source.name, error=str(error))
+                if not door.complained:
+                    self._log.error("a source's secret cannot be opened", source=source.name, error=str(error))
+                door.complained = True
                 refused = Refused(status=HTTPStatus.SERVICE_UNAVAILABLE, reason=str(error))
         if refused is not None:
             wait_s = door.wait_s(began_s) if refused.status == HTTPStatus.TOO_MANY_REQUESTS else RETRY_AFTER_S
@@ -204,11 +206,12 @@ class Inbound:
     ) -> InboundAnswer:
         """Keep it, unless too many like it came, and tell the sender nothing but the status."""
         self.fates[source.name, Fate.REJECTED] += 1
-        uncounted = self._ration.admit(source.id, self._clock.monotonic_s())
+        kept = _cut(_kept(source, request))
+        uncounted = self._ration.admit(source.id, _size_of(kept), self._clock.monotonic_s())
         if uncounted is not None:
             arrival = NewArrival(
                 source=source.id,
-                request=_cut(_kept(source, request)),
+                request=kept,
                 fate=Fate.REJECTED,
                 reason=_reason(refused, request, uncounted),
                 status=refused.status,
@@ -249,6 +252,11 @@ def _without_token(pair: str) -> str:
 
 def _cut(request: InboundRequest) -> InboundRequest:
     return replace(request, body=request.body[:REJECTED_BODY_BYTES])
+
+
+def _size_of(request: InboundRequest) -> int:
+    fields = sum(len(name) + len(value) for name, value in request.headers)
+    return len(request.path) + len(request.query) + fields + len(request.body)
 
 
 def _reason(refused: Refused, request: InboundRequest, uncounted: int) -> str:
