@@ -153,7 +153,11 @@ class Spool:
         return True
 
     async def _bring(self, file: Path) -> None:
-        stamp = await asyncio.to_thread(self.folder.settle, file)
+        try:
+            stamp = await asyncio.to_thread(self.folder.settle, file)
+        except InvalidInputError as error:
+            await self._reject(file, str(error))
+            return
         faults = await asyncio.to_thread(self._check, file)
         if faults is not None:
             await self._reject(file, str(faults))

@@ -15,7 +15,7 @@ from pathlib import Path
 from random import Random
 
 from console.domain.clock import Clock
-from console.domain.errors import ConfigError
+from console.domain.errors import ConfigError, InvalidInputError
 from console.domain.ids import random_text
 
 TAKEN, DONE, REJECTED, LOCK = "taken", "done", "rejected", ".lock"
@@ -35,7 +35,8 @@ class Disk:
         old.rename(new)
 
     def write(self, path: Path, text: str) -> None:
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        with open(path, "w", encoding="utf-8", errors="backslashreplace", opener=no_link) as file:
+            file.write(text)
 
     def sync(self, path: Path) -> None:
         """A file or a folder, on disk."""
@@ -103,9 +104,9 @@ class SpoolFolder:
                 folder.mkdir(parents=True, exist_ok=True)
                 if folder != self.path and folder.is_symlink():
                     raise ConfigError(f"--spool {self.path}: {folder.name} is a symbolic link, and must be a folder")
-            lock.touch(mode=0o600)
+            os.close(os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
             free = nobody_writes(lock)
-            self._lock = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+            self._lock = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
             # Both must be seen: there are file systems on which every file seems to be written.
             self._leases = free is True and nobody_writes(lock) is False
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -151,7 +152,13 @@ class SpoolFolder:
         return any(entry.suffix.lower() in SUFFIXES for entry in (self.path / TAKEN).iterdir())
 
     def settle(self, file: Path) -> Stamp:
-        """Let what is read of a taken file be what will be read of it again. Returns how it is now."""
+        """Let what is read of a taken file be what will be read of it again. Returns how it is now.
+
+        Raises:
+            InvalidInputError: something else was put in its place just before it was taken.
+        """
+        if not stat.S_ISREG(file.lstat().st_mode):
+            raise InvalidInputError("is no file that could be read, but a link, a pipe or a folder")
         self._disk.sync(file)
         return Stamp.of(file.stat())
 
@@ -239,6 +246,11 @@ class SpoolFolder:
         if seen is None or seen.stamp != stamp or not seen.reported:
             self._seen[name] = _Seen(stamp=stamp, since_s=self._clock.monotonic_s(), reported=True)
             self._complain(name, why)
+
+
+def no_link(path: str, flags: int) -> int:
+    """For `open`: the file of this name itself, and not another that it names; a pipe is not waited for."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
 
 
 def nobody_writes(path: Path) -> bool | None:

@@ -10,6 +10,7 @@ import msgspec
 from console.domain.event import NewEvent
 from console.domain.ids import EventId
 from console.domain.payload import reason_of
+from console.intake.spool_folder import no_link
 from console.operations.accepting import Refusal, SchemaBook
 from console.operations.ndjson import BadLine, GoodLine, LineReader, parse_line
 
@@ -87,14 +88,14 @@ def _derived_id(file_name: str, number: int) -> EventId:
 
 def _lines(file: Path) -> Iterator[GoodLine | BadLine]:
     reader = LineReader()
-    with file.open("rb") as opened:
+    with open(file, "rb", opener=no_link) as opened:
         while chunk := opened.read(_CHUNK_BYTES):
             yield from reader.feed(chunk)
     yield from reader.finish()
 
 
 def _json(file: Path) -> Iterator[GoodLine | BadLine]:
-    with file.open("rb") as opened:
+    with open(file, "rb", opener=no_link) as opened:
         held = opened.read(JSON_CAP_BYTES + 1)
     if len(held) > JSON_CAP_BYTES:
         yield BadLine(number=1, reason=f"more than {JSON_CAP_BYTES:,} bytes: write it as .ndjson, an event a line")
