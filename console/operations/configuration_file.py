@@ -3,6 +3,7 @@
 import difflib
 import json
 import re
+import stat
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -107,7 +108,16 @@ class ConfigurationText:
         said = self.referred(path, text)
         if said.origin is None:
             self.warnings.append(f"{self.place(*path)}: a secret stands in the file in clear: {REFERRING} keep it out")
+        elif self._open_to_all(said.origin):
+            self.warnings.append(f"{self.place(*path)}: everybody on this machine may read {said.origin}: chmod o= it")
         return said.value
+
+    def _open_to_all(self, origin: str) -> bool:
+        scheme, name = reference(origin)
+        try:
+            return scheme == "file" and bool((self.folder / Path(name).expanduser()).stat().st_mode & stat.S_IROTH)
+        except OSError:
+            return False
 
     def file(self, path: Sequence[str | int], name: str, cap_bytes: int) -> str:
         """The text of a file that is referred to."""

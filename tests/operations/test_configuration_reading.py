@@ -77,6 +77,7 @@ def test_what_is_wrong_is_said_with_its_place(text: str, words: str) -> None:
 
 def test_values_are_texts_as_the_flags_have_them_or_those_of_toml(tmp_path: Path) -> None:
     (tmp_path / "token.txt").write_text("a-token\n")
+    (tmp_path / "token.txt").chmod(0o640)
     wanted = read(
         ENDPOINT
         + 'secrets = ["env:S", "env:S"]\nbearer = "file:token.txt"\nrate_limit = "10/m"\njitter = 0.1\nhttp2 = false\n'
@@ -106,6 +107,15 @@ def test_secrets_in_the_file_itself_are_warned_of_and_not_repeated() -> None:
     ]  # fmt: skip
     for secret in (SECRET, "t0ken", "k3y", "p4ss"):
         assert secret not in "".join(wanted.warnings) + repr(wanted)
+
+
+def test_a_secret_in_a_file_that_everybody_may_read_is_warned_of(tmp_path: Path) -> None:
+    (tmp_path / "token.txt").write_text("a-token\n")
+    for mode, warned in ((0o644, True), (0o640, False)):
+        (tmp_path / "token.txt").chmod(mode)
+        warnings = read(f'{ENDPOINT}bearer = "file:token.txt"\n', tmp_path).warnings
+        assert any("everybody on this machine may read file:token.txt" in line for line in warnings) is warned
+        assert "a-token" not in "".join(warnings)
 
 
 def test_sources_schemas_and_alerts(tmp_path: Path) -> None:
