@@ -148,6 +148,15 @@ class PromptScreen(Dialog[str | None]):
         self.dismiss(None)
 
 
+def _is_as_high(shown: Static, words: Content) -> bool:
+    """Whether other words take as many lines: then nothing else moves, and only they are painted."""
+    before, width = shown.content, shown.content_size.width
+    if not isinstance(before, Content) or not width:
+        return False
+    rules = shown.styles.get_rules()
+    return before.get_height(rules, width) == words.get_height(rules, width)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
     """One line of a FieldsScreen. `check` is called with a text that is not empty; see PromptScreen."""
@@ -214,9 +223,10 @@ class FieldsScreen(Dialog[tuple[str, ...] | None]):
             lines += self._also(self.texts) if self._also else ()
         except InvalidInputError:
             return
-        body, words = self.query_one("#fields-body", Static), sanitise("\n".join(lines))
-        if str(body.content) != words:
-            body.update(Content(words))
+        words = Content(sanitise("\n".join(lines)))
+        body = self.query_one("#fields-body", Static)
+        if str(body.content) != words.plain:
+            body.update(words, layout=not _is_as_high(body, words))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
