@@ -3,6 +3,7 @@
 import asyncio
 import os
 import socket
+import threading
 from collections import Counter
 from contextlib import closing
 from pathlib import Path
@@ -10,20 +11,23 @@ from typing import Any
 
 import pytest
 
-from console.domain.clock import ManualClock
-from console.domain.errors import InvalidInputError
+from console.domain.clock import ManualClock, SystemClock
+from console.domain.errors import InvalidInputError, TransformError
 from console.domain.filters import EventFilter
 from console.domain.inbound import Arrival, Fate, InboxFilter
 from console.domain.outcome import Headers
 from console.domain.sealing import NO_KEYS
 from console.domain.source import Source, SourceKind, SourceOptions
+from console.domain.templating import render
 from console.domain.token import ALL_SCOPES, Scope
+from console.domain.transform import Subject, Transform
 from console.intake.rationing import KEPT_BYTES, KEPT_BYTES_AT_ONCE
-from console.intake.sending import again
+from console.intake.sending import addresses_for, again, send
 from console.intake.settings import parse_address
 from console.intake.spool import Spool, SpoolSettings
 from console.intake.spool_folder import Disk
 from console.store import Store, open_store
+from tests import served as processes
 from tests.engine.rig import HANG_S
 from tests.factories import add_endpoint, add_source, make_arrival
 from tests.intake.desk import Desk
@@ -361,3 +365,84 @@ def test_the_lock_of_a_spool_folder_makes_no_file_elsewhere(store: Store, tmp_pa
     with pytest.raises(Exception, match="--spool"):
         spool.folder.open()
     assert not (tmp_path / "elsewhere").exists()
+
+
+# Who is sent to, and what somebody writes for it.
+
+
+def test_a_request_that_is_sent_on_goes_where_the_operator_says_and_no_further(store: Store) -> None:
+    headers = (("authorization", "Bearer s3cret"), ("cookie", "c=1"))
+    with Answering(
+        b"HTTP/1.1 307 \r\nLocation: http://127.0.0.1:{port}/stolen\r\nContent-Length: 0\r\n\r\n"
+    ) as receiver:
+        url = f"http://127.0.0.1:{receiver.port}/hook"
+        answered = send(
+            again(arrived(store, path="", headers=headers), url),
+            addresses=addresses_for(url, ()),
+            clock=SystemClock(),
+        )
+    assert (answered.status, answered.problem) == (307, None)
+    assert [head.split(b"\r\n")[0] for head in receiver.heads] == [b"POST /hook HTTP/1.1"]
+    assert b"Bearer s3cret" in receiver.heads[0], "to that one it goes as it came"
+    for url in ("http://169.254.169.254/latest", "http://10.0.0.1/", "http://[::ffff:127.0.0.1]/", "http://127.1/"):
+        refused = send(again(arrived(store, path=""), url), addresses=addresses_for(url, ()), clock=SystemClock())
+        assert "--allow-address" in (refused.problem or ""), url
+
+
+class Answering:
+    """A receiver that answers every connection in one way, until the block ends."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self.heads: list[bytes] = []
+        self._answer = answer.replace(b"{port}", b"%d" % self.port)
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self) -> "Answering":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(HANG_S)
+        self._listener.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            with connection:
+                self.heads.append(connection.recv(65536))
+                connection.sendall(self._answer)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["secrets", "endpoint.secrets", "endpoint.url", "endpoint.policy", "self", "environ", "store", "event.source"],
+)
+def test_a_template_sees_the_event_and_nothing_else(name: str) -> None:
+    subject = Subject(event_id="evt_1", event_type="a.b", accepted_at_ms=0, payload=b'{"a":1}', endpoint_name="billing")
+
+    def made(body: str) -> bytes:
+        return render(Transform(body=body, content_type="text/plain"), subject, "https://example.com/").body
+
+    assert made("{{ payload | tojson }}{{ endpoint | tojson }}") == b'{"a":1}{"name":"billing"}'
+    with pytest.raises((TransformError, InvalidInputError)):
+        made(f"{{{{ {name} }}}}")
+
+
+# Who has an account on the machine.
+
+
+def test_the_store_and_all_beside_it_are_their_owner_s_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with processes.serving(tmp_path / "store.db", "--listen=127.0.0.1:0"):
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert {"store.db", "store.db-wal", "store.db.lock"} <= set(modes)
+    assert set(modes.values()) == {0o600}, modes
