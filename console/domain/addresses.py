@@ -81,7 +81,7 @@ class AddressPolicy:
         return cls(allowed=tuple(allowed))
 
     def holds(self, ip: str) -> bool:
-        """Whether an address is in one of the allowed networks; an IPv4 address inside of an IPv6 one counts as both."""
+        """Whether an address is in one of the allowed networks; an IPv4 address inside an IPv6 one counts as both."""
         try:
             address = ip_address(ip)
         except ValueError:

@@ -43,7 +43,12 @@ WORDS = (
     "canary-cookie",
     "canary-default",
 )
-KNOWS_NO_STORE = frozenset({"recipes list", "recipes show", "demo", "serve", "stop", "completion", "secrets generate-key", "operations watch", "web"})
+KNOWS_NO_STORE = frozenset(
+    {
+        "recipes list", "recipes show", "demo", "serve", "stop", "completion", "secrets generate-key", "operations watch",
+        "web",
+    }
+)  # fmt: skip
 """Commands that show nothing of a store, or that do not end by themselves."""
 
 MAY_SHOW = frozenset({"endpoints reveal-secret"})
@@ -173,10 +178,18 @@ def lines(operator: Operator, store: Store, folder: Path) -> Iterator[tuple[str,
         ("verify", str(_received(store, folder))),
         ("read",), ("failures",), ("failures", "--filter", "endpoint:c"), ("forecast",), ("forecast", "a"),
         ("filters", "save", "mine", "endpoint:c since:2h"), ("filters", "list"), ("filters", "remove", "mine"),
+        ("schemas", "add", "x.*", str(_schema(folder)), "--mode", "flag"), ("schemas", "list"), ("schemas", "show", "x.*"),
+        ("schemas", "test", "x.y", "--data", "{}"), ("schemas", "retire", "x.*"),
         ("apply", str(_exported(operator, folder))), ("export",),
         ("config", "show"), ("config", "check"), ("config", "keys"), ("config", "path"),
         ("endpoints", "reveal-secret", "a", "--yes"),
     )  # fmt: skip
+
+
+def _schema(folder: Path) -> Path:
+    file = folder / "x.schema.json"
+    file.write_text('{"type": "object"}')
+    return file
 
 
 def _exported(operator: Operator, folder: Path) -> Path:
