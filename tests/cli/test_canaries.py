@@ -45,8 +45,8 @@ WORDS = (
 )
 KNOWS_NO_STORE = frozenset(
     {
-        "recipes list", "recipes show", "demo", "serve", "stop", "completion", "secrets generate-key", "operations watch",
-        "web",
+        "recipes list", "recipes show", "demo", "serve", "stop", "completion", "secrets generate-key",
+        "operations watch", "web",
     }
 )  # fmt: skip
 """Commands that show nothing of a store, or that do not end by themselves."""
@@ -178,8 +178,8 @@ def lines(operator: Operator, store: Store, folder: Path) -> Iterator[tuple[str,
         ("verify", str(_received(store, folder))),
         ("read",), ("failures",), ("failures", "--filter", "endpoint:c"), ("forecast",), ("forecast", "a"),
         ("filters", "save", "mine", "endpoint:c since:2h"), ("filters", "list"), ("filters", "remove", "mine"),
-        ("schemas", "add", "x.*", str(_schema(folder)), "--mode", "flag"), ("schemas", "list"), ("schemas", "show", "x.*"),
-        ("schemas", "test", "x.y", "--data", "{}"), ("schemas", "retire", "x.*"),
+        ("schemas", "add", "x.*", str(_schema(folder)), "--mode", "flag"), ("schemas", "list"),
+        ("schemas", "show", "x.*"), ("schemas", "test", "x.y", "--data", "{}"),
         ("apply", str(_exported(operator, folder))), ("export",),
         ("config", "show"), ("config", "check"), ("config", "keys"), ("config", "path"),
         ("endpoints", "reveal-secret", "a", "--yes"),
@@ -217,7 +217,7 @@ SHOWN_ELSEWHERE = frozenset(
         "operations cancel", "operations undo", "deliveries skip", "attempts tail", "endpoints add",
         "sources add", "sources rotate-secret", "sources remove", "sources test", "capture remove", "inbox tail",
         "listen", "tokens add", "tokens revoke", "endpoints rotate-secret", "endpoints remove", "secrets seal",
-        "secrets unseal",
+        "secrets unseal", "schemas retire",
     }
 )  # fmt: skip
 """Commands that `plant` has tried, or that know no endpoint: a new command must be in `lines` or here."""
