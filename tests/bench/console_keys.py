@@ -99,6 +99,14 @@ def scene(path: Path, *, rate: float, options: argparse.Namespace) -> dict[str, 
             terminal.wait_for("Home › Failures")
             time.sleep(1)
             report["at_failures"] = measure_cost(terminal, seconds=options.seconds)
+            terminal.press("esc")
+            terminal.wait_for("Attempts · ")
+            terminal.press("tab")  # to the endpoints
+            terminal.wait_for("\n p Pause")
+            terminal.press("p")
+            terminal.wait_for("Pause alpha")
+            time.sleep(1)
+            report["at_a_question"] = measure_cost(terminal, seconds=options.seconds)
     finally:
         answer, _ = process.communicate(timeout=30)
     took_s = time.monotonic() - began_s
