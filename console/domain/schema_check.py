@@ -5,6 +5,7 @@ back-references), nothing is fetched for a `$ref`, and a payload with too many v
 at but flawed.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,7 @@ from console.domain.errors import InvalidInputError
 from console.domain.event_schema import EventSchema, Flaw
 from console.domain.matching import pattern_matches
 from console.domain.schema_parts import Unfolded, references
-from console.domain.strict_json import depth_of, place_name, strict_value
+from console.domain.strict_json import depth_of, one_line, place_name, strict_value
 
 if TYPE_CHECKING:
     import jsonschema_rs
@@ -29,6 +30,7 @@ _REGEX_CAP_BYTES = 1024 * 1024
 """Memory that a compiled pattern may take."""
 _COMPILED_MOST = 256
 _SHOWN_CAP = 60
+_WHOLE = re.compile(r"\+?[0-9]{1,20}")
 _REASON_CAP = 240
 _PLACES_MOST = 4096
 """So many ways through a schema that refers to itself are searched for the place of a flaw."""
@@ -86,7 +88,8 @@ def flaw_of(schema: EventSchema, payload: bytes) -> Flaw | None:
     if found is None:
         return _flaw(schema, "", "does not match")
     deepest = _deepest(found)
-    return _flaw(schema, place_name(deepest.instance_path), _reason(deepest, value))
+    path, found_value = _found(deepest.instance_path, value)
+    return _flaw(schema, place_name(path), _reason(deepest, found_value))
 
 
 def _flaw(schema: EventSchema, path: str, reason: str) -> Flaw:
@@ -103,12 +106,31 @@ def _deepest(error: "jsonschema_rs.ValidationError") -> "jsonschema_rs.Validatio
     return best if len(best.instance_path) > len(error.instance_path) else error
 
 
+def _found(path: list[str | int], value: Any) -> tuple[list[str | int], Any]:
+    """The path that is meant, and what is there. The library tells keys such as `05` as 5, and no empty ones."""
+    whole: list[str | int] = []
+    for step in path:
+        while (key := _key(step, value)) is None and isinstance(value, dict) and "" in value:
+            whole, value = [*whole, ""], value[""]
+        if key is None:
+            break
+        whole, value = [*whole, key], value[key]
+    return whole, value
+
+
+def _key(step: str | int, value: Any) -> str | int | None:
+    if isinstance(value, list):
+        return step if isinstance(step, int) and step < len(value) else None
+    if not isinstance(value, dict):
+        return None
+    if str(step) in value:
+        return str(step)
+    return next((key for key in value if _WHOLE.fullmatch(key) and int(key) == step), None)
+
+
 def _reason(error: "jsonschema_rs.ValidationError", value: Any) -> str:
-    for step in error.instance_path:
-        value = value[step]
-    text = error.message.replace(_VALUE, _shown(value))
-    text = "".join(char if char.isprintable() else " " for char in text)
-    return text if len(text) <= _REASON_CAP else text[:_REASON_CAP] + "…"
+    """What is wrong with a value."""
+    return one_line(error.message.replace(_VALUE, _shown(value)), _REASON_CAP)
 
 
 def _shown(value: Any) -> str:
@@ -165,9 +187,9 @@ def _complaint(schema: Any, error: Exception) -> str:
                 " put it under $defs"
             )
     if not isinstance(error, jsonschema_rs.ValidationError):
-        return f"schema: {str(error).splitlines()[0][:_REASON_CAP]}"
-    place = f"schema at {place_name(error.instance_path)}" if error.instance_path else "schema"
+        return one_line(f"schema: {error}", _REASON_CAP)
+    found, value = _found(error.instance_path, schema)
+    place = f"schema at {place_name(found)}" if found else "schema"
     if error.kind.name == "format" and getattr(error.kind, "format", "") == "regex":
         return f"{place}: no pattern that runs in linear time: look-around, back-references and large counts are not"
-    reason = _reason(error, schema) if isinstance(schema, (dict, list)) else error.message.replace(_VALUE, "it")
-    return f"{place}: {reason}"
+    return f"{place}: {_reason(error, value)}"

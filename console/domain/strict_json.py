@@ -125,7 +125,13 @@ def reason_of(problem: Exception) -> str:
         case RecursionError():
             return "nested too deeply"
         case _:
-            return str(problem).removeprefix("JSON is malformed: ")
+            return one_line(str(problem).removeprefix("JSON is malformed: "))
+
+
+def one_line(text: str, most: int = 240) -> str:
+    """What somebody else wrote, in a sentence of ours."""
+    plain = "".join(char if char.isprintable() else " " for char in text[: most + 1])
+    return plain if len(plain) <= most else plain[:most] + "…"
 
 
 def place_name(path: tuple[str | int, ...] | list[str | int]) -> str:

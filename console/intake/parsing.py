@@ -9,7 +9,7 @@ from console.domain.errors import InvalidInputError
 from console.domain.event import PAYLOAD_CAP_BYTES, NewEvent
 from console.domain.ids import check_event_id
 from console.domain.matching import check_told_type
-from console.domain.strict_json import check_strict, reason_of
+from console.domain.strict_json import check_strict, one_line, reason_of
 from console.intake.problems import Fault, Problem
 
 BATCH_MOST = 1000
@@ -150,7 +150,7 @@ def _event(data: bytes) -> NewEvent:
         place = _PLACE.search(text)
         named = _NAMED.search(text)
         field = place.group(1) if place else named.group(1) if named else None
-        raise _WrongError(_PLACE.sub("", text), field or None) from None
+        raise _WrongError(one_line(_PLACE.sub("", text)), one_line(field, 80) if field else None) from None
     except (msgspec.DecodeError, RecursionError) as problem:
         raise _WrongError(f"not JSON: {reason_of(problem)}") from None
 

@@ -8,7 +8,7 @@ from console.domain.errors import InvalidInputError
 from console.domain.event import PAYLOAD_CAP_BYTES, NewEvent
 from console.domain.ids import check_event_id
 from console.domain.matching import check_told_type
-from console.domain.strict_json import check_strict, reason_of
+from console.domain.strict_json import check_strict, one_line, reason_of
 
 LINE_CAP_BYTES = PAYLOAD_CAP_BYTES + 4096
 """A line longer than this cannot be good; it is not kept in memory."""
@@ -57,7 +57,7 @@ def parse_line(number: int, line: bytes) -> GoodLine | BadLine:
     except InvalidInputError as problem:
         return BadLine(number=number, reason=str(problem))
     except msgspec.ValidationError as problem:
-        return BadLine(number=number, reason=str(problem))
+        return BadLine(number=number, reason=one_line(str(problem)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         return BadLine(number=number, reason=f"not JSON: {reason_of(problem)}")
     return GoodLine(number=number, event=event)

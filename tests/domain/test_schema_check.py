@@ -69,6 +69,23 @@ def test_a_flaw_says_where_and_why(payload: Any, path: str, reason: str) -> None
     assert str(found) == f"{path or 'payload'}: {reason} (schema invoice.* v3)"
 
 
+@pytest.mark.parametrize(
+    ("payload", "path"),
+    [
+        (b'{"5":1}', '["5"]'),
+        (b'{"1":null,"05":1}', '["05"]'),
+        (b'{"+5":1}', '["+5"]'),
+        (b'{"":{"a":1}}', ""),
+        (b'{"a":{"":1}}', "a"),
+        (b'{"9999999999999999999999":1}', '["9999999999999999999999"]'),
+    ],
+)
+def test_keys_that_look_like_numbers_or_are_empty_have_a_place(payload: bytes, path: str) -> None:
+    found = flaw({"additionalProperties": {"type": ["null", "object"], "additionalProperties": False}}, payload)
+    assert found is not None
+    assert found.path == path
+
+
 def test_what_matches_has_no_flaw() -> None:
     assert flaw(INVOICE, {"id": 1, "data": {"amount": 5}, "payer": None}) is None
 

@@ -1,7 +1,8 @@
 """`python -m tests.fuzz NAME|all --seconds N`: look for inputs that break a parser, guided by what each one reaches.
 
 A process of its own runs each target under atheris (libFuzzer), beginning with the corpus; an input that raises, or
-takes ten seconds, or two gigabytes, ends it. Prints one JSON object for each target. The exit code is 1 when any broke.
+takes ten seconds, or two gigabytes, ends it and is told in base64. Prints one JSON object for each target. The exit
+code is 1 when any broke.
 """
 
 import argparse
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,7 @@ def _run(name: str, seconds: int) -> dict[str, Any]:
             capture_output=True, text=True, errors="replace", check=False,
         )  # fmt: skip
         took_s = time.perf_counter() - started_s
-        broken = [repr(crash.read_bytes()[:400]) for crash in crashes.iterdir()]
+        broken = [b64encode(crash.read_bytes()).decode() for crash in crashes.iterdir()]
     return _told(name, took_s, ran, broken)
 
 
@@ -81,7 +83,8 @@ def _told(name: str, took_s: float, ran: "subprocess.CompletedProcess[str]", bro
     told["covered"] = int(covered[-1]) if covered else None
     told["crashes"] = broken
     if broken or ran.returncode:
-        told["said"] = (ran.stdout + ran.stderr)[-2000:].splitlines()
+        said = ran.stdout + ran.stderr
+        told["said"] = said[max(said.find("Uncaught Python exception"), 0) :][:2000].splitlines()
         told["crashes"] = broken or [f"exit code {ran.returncode}"]
     return told
 
