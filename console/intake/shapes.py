@@ -110,8 +110,8 @@ class DeliveryWithAttempts(DeliveryShape, frozen=True, kw_only=True):
 
 
 class ExchangeShape(Shape, frozen=True, kw_only=True):
-    """What went over the wire. Values of headers that hold secrets are left out; a body that is not UTF-8 is given in
-    base64 instead."""
+    """What went over the wire. Values of headers and of parts of the URL that hold secrets are left out; a body that is
+    not UTF-8 is given in base64 instead."""
 
     url: str
     request_method: str

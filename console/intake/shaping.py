@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from console.domain.change import Values
 from console.domain.delivery import Attempt, Delivery, Exchange
 from console.domain.endpoint import Endpoint
 from console.domain.event import Event, EventRow
@@ -13,7 +14,7 @@ from console.domain.moment import iso_ms
 from console.domain.operation import Operation
 from console.domain.pacing import Pace
 from console.domain.policy_parts import shown_policy
-from console.domain.redaction import redact
+from console.domain.redaction import redact, redact_url
 from console.domain.sealing import is_sealed
 from console.domain.signing import Secret, redacted_secret, with_public_key
 from console.domain.status import Gauge
@@ -122,7 +123,7 @@ def exchange(of: Exchange) -> shapes.ExchangeShape:
     except UnicodeDecodeError:
         text, encoded = None, base64.b64encode(of.response_body).decode()
     return shapes.ExchangeShape(
-        url=of.url,
+        url=redact_url(of.url),
         request_method=of.request_method,
         request_body=None if of.request_body is None else of.request_body.decode("utf-8", "replace"),
         request_headers=list(of.request_headers),
@@ -197,6 +198,12 @@ def _transform(of: Transform) -> shapes.TransformShape:
     )
 
 
+def _told(values: Values | None) -> Values | None:
+    """Whoever reads what was done is not told what a URL opens."""
+    url = (values or {}).get("url")
+    return {**(values or {}), "url": redact_url(url)} if isinstance(url, str) else values
+
+
 def operation(of: Operation) -> shapes.OperationShape:
     change = of.change
     return shapes.OperationShape(
@@ -216,8 +223,8 @@ def operation(of: Operation) -> shapes.OperationShape:
         if change is None
         else {
             "subject": change.subject,
-            "before": change.before,
-            "after": change.after,
+            "before": _told(change.before),
+            "after": _told(change.after),
             "hidden": list(change.hidden),
             "undoes": None if change.undoes is None else format_number("op", change.undoes),
         },

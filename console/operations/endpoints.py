@@ -15,6 +15,7 @@ from console.domain.loops import points_at_us
 from console.domain.operation import OperationKind
 from console.domain.pacing import Pace
 from console.domain.policy import DeliveryPolicy
+from console.domain.redaction import redact_url
 from console.domain.sealing import DEFAULTS, NO_KEYS, Keyring
 from console.domain.secret_parts import sealed_defaults, sealed_spec
 from console.operations.changes import (
@@ -65,7 +66,7 @@ def add_endpoint(
             actor=actor,
             target=endpoint.name,
             reason=None,
-            result=endpoint.url,
+            result=redact_url(endpoint.url),
             now_ms=now_ms,
             change=Change(subject=endpoint.id, after=endpoint_values(endpoint)),
         )

@@ -29,7 +29,18 @@ from console.intake.spool_folder import Disk
 from console.store import Store, open_store
 from tests import served as processes
 from tests.engine.rig import HANG_S
-from tests.factories import add_endpoint, add_source, make_arrival
+from tests.factories import (
+    NOW_MS,
+    add_endpoint,
+    add_source,
+    claim_all,
+    delivered,
+    make_arrival,
+    make_completed,
+    make_event,
+    make_exchange,
+    start_engine,
+)
 from tests.intake.desk import Desk
 from tests.intake.hosts import LentHost
 from tests.intake.rig import Served, make_token, serving
@@ -243,6 +254,26 @@ async def test_a_token_does_what_its_scope_says_and_no_more(store_path: Path) ->
                 for scope, (method, path, body) in routes.items():
                     status = (await client.request(method, path, json=body)).status_code
                     assert (status == 403) is (scope != has), (has, path)
+
+
+async def test_whoever_only_reads_is_not_told_what_a_url_opens(store_path: Path) -> None:
+    async with serving(store_path) as served, served.client() as client:
+        for number, secret in enumerate(("t0ps3cret", "n3xts3cret")):
+            asked = {"name": "zap", "url": f"https://example.com/hook?a=1&token={secret}"}
+            path = "/v1/endpoints/zap" if number else "/v1/endpoints"
+            answer = await client.request("PATCH" if number else "POST", path, json=asked)
+            assert answer.is_success, answer.text
+        epoch = start_engine(served.store)
+        served.store.accept([make_event()], NOW_MS)
+        (claimed,) = claim_all(served.store, epoch)
+        exchange = make_exchange(url=served.store.find_endpoint("zap").url)
+        served.store.complete([make_completed(claimed, delivered(), exchange=exchange)], epoch=epoch)
+        reader = make_token(served.store, Scope.EVENTS_READ, Scope.OPERATIONS_READ, name="reader")[1]
+        async with served.client(reader) as looking:
+            (made,) = (await looking.get("/v1/attempts")).json()["data"]
+            told = (await looking.get(f"/v1/attempts/{made['id']}")).text + (await looking.get("/v1/operations")).text
+    assert "https://example.com/hook?a=1&token=[redacted]" in told
+    assert "s3cret" not in told
 
 
 async def test_whoever_may_send_cannot_speak_as_the_product_itself(store_path: Path) -> None:
