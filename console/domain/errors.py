@@ -1,8 +1,13 @@
 """Exceptions a user can meet. Their text is one line: what, where, and what to do."""
 
+_TEXT_CAP = 1500
+
 
 class ConsoleError(Exception):
     """Something the user can act on. The command line prints it as one line and exits with 1."""
+
+    def __str__(self) -> str:
+        return one_line(super().__str__(), _TEXT_CAP)
 
 
 class ConfigError(ConsoleError):
@@ -55,3 +60,9 @@ class SealedError(ConsoleError):
 
 class FencedError(StoreError):
     """A newer engine has taken over this store: this one must stop."""
+
+
+def one_line(text: str, most: int = 240) -> str:
+    """What somebody else wrote, in a sentence of ours: nothing in it moves a cursor, and it is not endless."""
+    plain = text if len(text) <= most else text[:most] + "…"
+    return plain if plain.isprintable() else "".join(char if char.isprintable() else " " for char in plain)

@@ -15,7 +15,6 @@ from console.domain.moment import iso_utc, parse_point
 from console.domain.query_complete import Completion
 from console.domain.query_text import near
 from console.domain.source import SourceId
-from console.domain.strict_json import one_line
 
 KEYS: Mapping[str, str] = {
     "source": "came in here: a name or a part of it",
@@ -88,7 +87,7 @@ def _terms(text: str) -> Iterator[_Term]:
         if colon and term.key not in KEYS:
             named = [f"{known}:" for known in KEYS]
             guess = near(f"{term.key}:", named) or f": there are {', '.join(named)}"
-            raise term.wrong(f"{one_line(head, 40)}: is no filter of the inbox{guess}")
+            raise term.wrong(f"{head[:40]}: is no filter of the inbox{guess}")
         if not term.value:
             raise term.wrong(f"{term.key}: needs a value: {KEYS[term.key]}")
         yield term

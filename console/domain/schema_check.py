@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from console.domain.errors import InvalidInputError
+from console.domain.errors import InvalidInputError, one_line
 from console.domain.event_schema import EventSchema, Flaw
 from console.domain.matching import pattern_matches
 from console.domain.schema_parts import Unfolded, references
-from console.domain.strict_json import depth_of, one_line, place_name, strict_value
+from console.domain.strict_json import depth_of, place_name, strict_value
 
 if TYPE_CHECKING:
     import jsonschema_rs

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from console.domain.errors import InvalidInputError
+from console.domain.errors import InvalidInputError, one_line
 
 DEPTH_MOST = 128
 """Lists and objects in one another."""
@@ -126,12 +126,6 @@ def reason_of(problem: Exception) -> str:
             return "nested too deeply"
         case _:
             return one_line(str(problem).removeprefix("JSON is malformed: "))
-
-
-def one_line(text: str, most: int = 240) -> str:
-    """What somebody else wrote, in a sentence of ours."""
-    plain = "".join(char if char.isprintable() else " " for char in text[: most + 1])
-    return plain if len(plain) <= most else plain[:most] + "…"
 
 
 def place_name(path: tuple[str | int, ...] | list[str | int]) -> str:

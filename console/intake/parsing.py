@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from console.domain.errors import InvalidInputError
+from console.domain.errors import InvalidInputError, one_line
 from console.domain.event import PAYLOAD_CAP_BYTES, NewEvent
 from console.domain.ids import check_event_id
 from console.domain.matching import check_told_type
-from console.domain.strict_json import check_strict, one_line, reason_of
+from console.domain.strict_json import check_strict, reason_of
 from console.intake.problems import Fault, Problem
 
 BATCH_MOST = 1000

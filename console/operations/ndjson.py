@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from console.domain.errors import InvalidInputError
+from console.domain.errors import InvalidInputError, one_line
 from console.domain.event import PAYLOAD_CAP_BYTES, NewEvent
 from console.domain.ids import check_event_id
 from console.domain.matching import check_told_type
-from console.domain.strict_json import check_strict, one_line, reason_of
+from console.domain.strict_json import check_strict, reason_of
 
 LINE_CAP_BYTES = PAYLOAD_CAP_BYTES + 4096
 """A line longer than this cannot be good; it is not kept in memory."""
