@@ -121,6 +121,8 @@ def test_the_most_specific_pattern_counts_and_the_retired_never() -> None:
     assert pattern("invoice.line.added") == "invoice.line.*"
     assert pattern("customer.new") == "*"
     assert pattern("webhook.endpoint.tripped") == "webhook.*"
+    short = [make_schema(True, "a.b", version=1), make_schema(True, "a.*", version=2)]
+    assert schema_for(short, "a.b") == short[0]
     assert schema_for([make_schema(True, "*", retired=True)], "customer.new") is None
 
 
