@@ -52,7 +52,7 @@ _WHAT: dict[OperationKind, str] = {
     OperationKind.ALERT_FIRED: "▲ alert",
     OperationKind.ALERT_RESOLVED: "alert over",
     OperationKind.TOKEN_ADD: "add token",
-    OperationKind.TOKEN_REVOKE: "revoke token",
+    OperationKind.TOKEN_REVOKE: "end token",
     OperationKind.SCHEMA_ADD: "add schema",
     OperationKind.SCHEMA_RETIRE: "drop schema",
     OperationKind.ENGINE_STOP: "stop engine",

@@ -21,8 +21,11 @@ from textual.worker import Worker
 ASKING = frozenset(
     {
         "act",
+        "capture",
         "details",
         "endpoint",
+        "event",
+        "export",
         "form",
         "leave",
         "look",
@@ -31,9 +34,11 @@ ASKING = frozenset(
         "pause",
         "quit",
         "remove",
+        "replay",
         "save",
         "steer",
         "steering",
+        "transform",
         "travel",
         "undo",
     }

@@ -71,7 +71,7 @@ async def test_it_lists_the_keys_of_this_place(app: PaletteHost, scene: Scene, s
         await app.push_screen(InspectorScreen(scene.at_crm))
         await until(pilot, lambda: "Attempt 2 of 2" in seen_on(app))
         app.action_command_palette()
-        await until(pilot, lambda: "Previous attempt  [" in seen_on(app))
+        await until(pilot, lambda: "What its transform makes of this event  M" in seen_on(app))
         assert "Next pane  Tab" in seen_on(app)
         assert_nothing_raw(app)
 

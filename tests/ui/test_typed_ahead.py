@@ -15,17 +15,21 @@ from console.ui.typed_ahead import ASKING
 from tests.ui.conftest import until
 
 READING = {
+    "arrival",
     "burst",
     "canary",
     "charts",
     "default",
+    "events",
     "example",
     "exchange",
     "failures",
+    "flaw",
     "follow",
     "forecast",
     "groups",
     "heat",
+    "inbox",
     "inspection",
     "judging",
     "load",
@@ -40,10 +44,12 @@ READING = {
     "settings",
     "signature",
     "state",
+    "step",
     "stop",
     "tail",
     "texts",
     "themes",
+    "trying",
     "types",
 }
 """Groups of work, or of reads, that ask nothing and open nothing."""
