@@ -3,7 +3,8 @@
 
 `--synchronous` other than the product's FULL shows that less does lose what was promised, `--unheeded` that a failed
 sync must not be taken for one that worked, `--trusting` that SQLite's own count of what it has written must not be
-trusted after one. Prints how many calls were refused with a StoreError.
+trusted after one: `--cut-short` stages, instead of steps that are drawn, the failure that it takes. Prints how many
+calls were refused with a StoreError.
 """
 
 import argparse
@@ -23,6 +24,9 @@ from tests.factories import add_endpoint, claim_all, delivered, failed, make_com
 from tests.faults import troubles
 from tests.faults.policies import policy_fields
 from tests.faults.recording import Failures, Log, record
+
+AFTER_IT = 20
+"""Promises after the staged failure: at each of them its harm would show."""
 
 
 class Work:
@@ -63,9 +67,9 @@ class Work:
         except StoreError:
             self.refused += 1
 
-    def accept(self) -> None:
+    def accept(self, count: int | None = None) -> None:
         events = []
-        for _ in range(self.random.choice((1, 1, 2, 8, 40))):
+        for _ in range(count or self.random.choice((1, 1, 2, 8, 40))):
             self.events += 1
             payload = self.random.randbytes(self.random.choice((10, 200, 1000, 9000)))
             events.append(make_event(id=EventId(f"evt_{self.events}"), payload=payload))
@@ -116,6 +120,22 @@ class Work:
         reader.endpoints()
         self.readers.append(reader)
 
+    def cut_short(self, failures: Failures) -> None:
+        """A reader cuts a checkpoint short, the sync of the next one fails and is forgotten, the one after it works,
+        and the log begins again: what only the first one wrote is nowhere then, if it is taken for stored."""
+        self.accept(100)
+        self.read()
+        self.accept(10)
+        self.engine.keep_log_short()
+        self.read()
+        failures.store_once = True
+        with self.perhaps_refused():
+            self.engine.keep_log_short()
+        assert self.refused == 1, "the sync of a checkpoint has failed"
+        self.engine.keep_log_short()
+        for _ in range(AFTER_IT):
+            self.accept(1)
+
     def restart(self) -> None:
         """Sometimes all end, and the last of them puts the log back into the store and removes it."""
         for reader in self.readers:
@@ -149,6 +169,7 @@ def main() -> None:
     parser.add_argument("--unheeded", action="store_true", help="failed syncs are not told to SQLite")
     parser.add_argument("--everywhere", action="store_true", help="not only the syncs of the write-ahead log fail")
     parser.add_argument("--trusting", action="store_true", help="what a failed sync forgot is not written again")
+    parser.add_argument("--cut-short", action="store_true", help="stage what makes SQLite's count wrong, no steps")
     given = parser.parse_args()
     troubles.begin(argparse.Namespace(store=given.store, control=None, changes=None))
     if given.synchronous != "FULL":
@@ -162,7 +183,9 @@ def main() -> None:
     record(given.store, log, failures)
     work = Work(given.store, log, given.seed)
     failures.rate = given.failures
-    for _ in range(given.steps):
+    if given.cut_short:
+        work.cut_short(failures)
+    for _ in range(0 if given.cut_short else given.steps):
         work.step()
     failures.rate = 0.0
     work.close()

@@ -73,6 +73,8 @@ class Failures:
     """SQLite is told that the sync has worked."""
     everywhere: bool = False
     """Not only the write-ahead log's syncs fail: those of the store's own file do, too."""
+    store_once: bool = False
+    """The next sync of the store's own file fails, whatever is drawn."""
 
     def comes(self, weight: int = 1) -> bool:
         return self.random.random() < self.rate * weight
@@ -139,8 +141,12 @@ class _Recorder(Disk):
         number, process = self._syncs, str(os.getpid())
         self._log.add(Record("sync", inode, number, process))
         # SQLite heeds no failed sync of a folder: the file systems it is made for write a name with its file.
-        may_fail = inode in self._wals or (inode != FOLDER and self._failures.everywhere)
-        if may_fail and self._failures.comes(WRITES_FOR_A_SYNC):
+        of_store = inode != FOLDER and inode not in self._wals
+        may_fail = inode in self._wals or (of_store and self._failures.everywhere)
+        told_to = of_store and self._failures.store_once
+        if told_to:
+            self._failures.store_once = False
+        if told_to or (may_fail and self._failures.comes(WRITES_FOR_A_SYNC)):
             self._log.add(Record("failed", inode, number, process))
             if not self._failures.unheeded:
                 raise OSError(errno.EIO, "the disk")
