@@ -122,7 +122,9 @@ def test_a_pause_ends_by_itself_and_another_with_a_ramp(stage: Stage) -> None:
     assert (paused.state_reason, paused.resume_at_ms is not None) == ("new disks", True)
     held = stage.accept(3)
     terminal.wait_for(r"crm +● active")
-    eventually(lambda: receiver.event_ids == held, what="what was held is delivered, in order")
+    # At the same time, in any order: the endpoint asks for none.
+    eventually(lambda: len(receiver.requests) >= 3, what="what was held is delivered")
+    assert sorted(map(str, receiver.event_ids)) == sorted(held)
     by_itself = stage.store.operations(limit=1)[0]
     assert by_itself.kind is OperationKind.ENDPOINT_RESUME
 
