@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import socket
 import ssl
 import sys
@@ -27,6 +26,7 @@ from console.engine.process import loop_factory, prepare
 from console.engine.schedule import Schedule
 from console.engine.sealed import refuse_sealed
 from console.engine.services import Service, Surroundings
+from console.engine.signals import Signals
 from console.engine.supervisor import Chore, Supervisor
 from console.engine.transport import kind_of, make_transport
 from console.engine.transport.apart import ApartTransport, start_of
@@ -57,16 +57,17 @@ def run_engine(
     finally:
         store.close()
     lock = EngineLock(settings.store)
-    try:
-        lock.acquire()
-    except EngineRunningError:
-        raise _already_running(settings) from None
-    prepare()
-    try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(_serve(settings, policy, make_log(log_format), services))
-    finally:
-        lock.release()
+    with Signals() as signals:
+        try:
+            lock.acquire()
+        except EngineRunningError:
+            raise _already_running(settings) from None
+        prepare()
+        try:
+            with asyncio.Runner(loop_factory=loop_factory()) as runner:
+                runner.run(_serve(settings, policy, make_log(log_format), services, signals))
+        finally:
+            lock.release()
     return 0
 
 
@@ -86,7 +87,11 @@ def _already_running(settings: EngineSettings) -> EngineRunningError:
 
 
 async def _serve(
-    settings: EngineSettings, policy: AddressPolicy, log: FilteringBoundLogger, services: Sequence[Service] = ()
+    settings: EngineSettings,
+    policy: AddressPolicy,
+    log: FilteringBoundLogger,
+    services: Sequence[Service],
+    signals: Signals,
 ) -> None:
     clock = SystemClock()
     writer = Writer(
@@ -109,7 +114,7 @@ async def _serve(
             log=log,
             search_index=settings.search_index,
         ) as beside:
-            await _deliver(settings, writer, reader, transport, clock, log, beside, services)
+            await _deliver(settings, writer, reader, transport, clock, log, beside, services, signals)
     finally:
         reader.close()
         await transport.aclose()
@@ -153,14 +158,6 @@ def _make_transport(settings: EngineSettings, guard: AddressGuard, clock: Clock)
         raise ConfigError(f"{settings.extra_ca_file}: no usable CA certificate in it: {error}") from None
 
 
-def _heed_signals(supervisor: Supervisor, *, stop_on_eof: bool) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, supervisor.stop, signal.Signals(number).name)
-    if stop_on_eof:
-        loop.add_reader(sys.stdin.fileno(), _stop_at_eof, supervisor)
-
-
 @asynccontextmanager
 async def _running(services: Sequence[Service], lent: Surroundings) -> AsyncIterator[None]:
     async with AsyncExitStack() as running:
@@ -178,6 +175,7 @@ async def _deliver(
     log: FilteringBoundLogger,
     beside: Sequence[Chore],
     services: Sequence[Service],
+    signals: Signals,
 ) -> None:
     epoch = await writer.do(
         lambda store: store.take_over(
@@ -196,7 +194,8 @@ async def _deliver(
         log=log,
         chores=beside,
     )
-    _heed_signals(supervisor, stop_on_eof=settings.stop_on_eof)
+    if settings.stop_on_eof:
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), _stop_at_eof, supervisor)
     lent = Surroundings(
         writer=writer,
         open_reader=lambda: open_store(settings.store, read_only=True, any_thread=True),
@@ -206,17 +205,17 @@ async def _deliver(
         stopping=supervisor.stopping,
     )
     try:
-        async with _running(services, lent):
-            # Said when signals are heeded, not before: whoever waits for this line may send one at once.
-            log.info(
-                "started",
-                store=str(settings.store),
-                pid=os.getpid(),
-                epoch=epoch,
-                transport=settings.transport,
-                recovered=recovered.pending + recovered.failed,
-            )
-            await supervisor.run()
+        with signals.telling(supervisor.stop):
+            async with _running(services, lent):
+                log.info(
+                    "started",
+                    store=str(settings.store),
+                    pid=os.getpid(),
+                    epoch=epoch,
+                    transport=settings.transport,
+                    recovered=recovered.pending + recovered.failed,
+                )
+                await supervisor.run()
     except ConfigError:
         await writer.do(lambda store: store.release(epoch=epoch, now_ms=clock.now_ms()))
         raise

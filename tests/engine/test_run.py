@@ -6,6 +6,7 @@ import re
 import select
 import signal
 import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -55,6 +56,41 @@ def test_a_signal_drains_and_ends_with_0(store: Store, number: int) -> None:
     assert (started["pid"], started["store"], started["recovered"]) == (served.process.pid, str(store.path), 0)
     assert (stopping["why"], stopping["in_flight"]) == (signal.Signals(number).name, 5)
     assert all(datetime.fromisoformat(e["timestamp"]) and e["level"] for e in served.entries)
+    status = store.engine_status()
+    assert status is not None
+    assert status.stopped_at_ms is not None
+
+
+SIGNALLED = """
+import atexit, os, pathlib, signal, sys
+from console.config import EngineSettings
+from console.engine import run
+
+def signal_me():
+    os.kill(os.getpid(), getattr(signal, sys.argv[2]))
+
+def signalled_before(holder, name):
+    work = getattr(holder, name)
+    setattr(holder, name, lambda *given, **named: (signal_me(), work(*given, **named))[1])
+
+signalled_before(run, sys.argv[3])  # while it starts
+signalled_before(run.EngineLock, "release")  # its loop has ended
+atexit.register(signal_me)
+raise SystemExit(run.run_engine(EngineSettings(store=pathlib.Path(sys.argv[1])), log_format="json"))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("while_starting", ["prepare", "Supervisor"])
+def test_a_signal_at_any_moment_ends_in_order(store: Store, number: signal.Signals, while_starting: str) -> None:
+    arguments = [str(store.path), number.name, while_starting]
+    ended = subprocess.run(
+        [sys.executable, "-c", SIGNALLED, *arguments], capture_output=True, timeout=HANG_S, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    entries = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert [e["event"] for e in entries] == ["stopping", "started", "stopped"]
+    assert entries[0]["why"] == number.name
     status = store.engine_status()
     assert status is not None
     assert status.stopped_at_ms is not None
