@@ -53,8 +53,8 @@ class Tmux:
 
 @pytest.fixture
 def tmux(stage: Stage) -> Iterator[Tmux]:
-    """The console in tmux, between two lines of a shell. It waits for the test's engine: one that it started itself would
-    hold the store before, and outlive it."""
+    """The console in tmux, between two lines of a shell. It waits for the test's engine: one that it started itself
+    would hold the store before, and outlive it."""
     console = join([*program(), "--store", str(stage.path), "--no-engine"])
     tmux = Tmux(stage, f'echo "a line before"; {console}; echo "left with $?"; read line')
     yield tmux
