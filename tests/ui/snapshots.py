@@ -37,7 +37,7 @@ def picture_file(name: str, size: tuple[int, int]) -> Path:
 
 
 async def take_pictures(name: str, folder: Path) -> dict[tuple[int, int], str]:
-    """What a place shows at each size, and for each theme a digest of how it looks.
+    """What a place shows at each size, and for each theme a digest of how it looks at the largest.
 
     The folder holds the store, is taken for the user's configuration and state, and becomes the working directory.
     """
@@ -52,15 +52,15 @@ async def take_pictures(name: str, folder: Path) -> dict[tuple[int, int], str]:
             app.register_theme(known)
         async with app.run_test(size=SIZES[0]) as pilot:
             await go(pilot, app, name)
-            for theme in THEMES:  # one after the other: a theme is parsed anew each time that it is put on
+            for size in SIZES:
+                if app.size != size:
+                    await pilot.resize_terminal(*size)
+                await _told(pilot, app)
+                seen = await _still(pilot, app)
+                taken[size] = [*_lines(seen), "-" * size[0], f"{THEMES[0]}: {_digest(seen)}"]
+            for theme in THEMES[1:]:  # where there is room for everything
                 await _put_on(pilot, app, theme)
-                for size in SIZES:
-                    if app.size != size:
-                        await pilot.resize_terminal(*size)
-                    if size not in taken:
-                        await _told(pilot, app)
-                    seen = await _still(pilot, app)
-                    taken.setdefault(size, [*_lines(seen), "-" * size[0]]).append(f"{theme}: {_digest(seen)}")
+                taken[SIZES[-1]].append(f"{theme}: {_digest(await _still(pilot, app))}")
     finally:
         session.close()
     return {size: "\n".join(lines) + "\n" for size, lines in taken.items()}
