@@ -7,6 +7,8 @@ import time
 from contextlib import suppress
 from urllib.parse import quote, urlsplit
 
+from console.domain.delivery import DeliveryState
+from console.domain.filters import DeliveryFilter
 from console.domain.inbound import Fate, InboxFilter
 from console.domain.source import SourceKind
 from console.store.sqlite.library import sqlite3
@@ -42,6 +44,10 @@ def test_hostile_bytes_never_reach_the_terminal(stage: Stage) -> None:
     stage.accept(1, type_="order.raw", payload=raw_payload)
     # Harmless as bytes, and not when it is decoded; a lone surrogate cannot even be written.
     stage.accept(1, type_="order.escaped", payload=json.dumps({HOSTILE: [HOSTILE, "\ud800"]}).encode())
+    # All before the console looks: a list of failures stands still for who reads it, and one that came later would be
+    # no row of it.
+    failed = DeliveryFilter(states=(DeliveryState.FAILED,))
+    eventually(lambda: sum(stage.store.count_deliveries(failed).values()) == 4, what="all failed")
 
     terminal = stage.console(size=(120, 40))
     try:
@@ -106,11 +112,12 @@ def assert_clean(terminal: Terminal) -> None:
 
 def press_until(terminal: Terminal, key: str, pattern: str) -> None:
     """Press again what was not heeded, as a person would: two Escs within a tenth of a second are read as one, and a
-    key typed ahead of what a screen has read does nothing."""
+    key typed ahead of what a screen has read does nothing. Esc is given more time: behind one that was only slow, the
+    next would leave the screen that it had come to."""
     for _ in range(5):
         terminal.press(key)
         with suppress(ScreenTimeoutError):
-            terminal.wait_for(pattern, timeout_s=8)
+            terminal.wait_for(pattern, timeout_s=GUARD_S if key == "esc" else 8)
             return
     terminal.wait_for(pattern)
 
@@ -122,8 +129,7 @@ def _look_everywhere(terminal: Terminal) -> None:
     terminal.wait_for(r"Failures by cause · .*52;c;")
     terminal.press("b")
     terminal.wait_for(r"Failures · 4 .*52;c;")
-    terminal.press("r")
-    terminal.wait_for(r"Retry 1 delivery now\?.*52;c;")
+    press_until(terminal, "r", r"Retry 1 delivery now\?.*52;c;")
     terminal.press("n")
     terminal.wait_until_gone(r"now\?")
     for _ in range(4):
@@ -135,10 +141,14 @@ def _look_everywhere(terminal: Terminal) -> None:
         terminal.press("esc")
         terminal.wait_until_gone(r"Enter accepts")
         press_until(terminal, "esc", r"Failures · 4 ")
+        # The top is painted first: what is waited for next must not be found in what is left of the screen before.
+        terminal.wait_until_gone("RESPONSE")
         terminal.press("j")
     press_until(terminal, "esc", r"Attempts · following")
     press_until(terminal, "p", r"Enter accepts")
-    terminal.press(*"because", "enter")
+    terminal.press(*"because")
+    terminal.wait_for("because")
+    terminal.press("enter")
     terminal.wait_for(r"‖ paused")
     terminal.press("a")
     # The header comes before the table: what is waited for must be the new screen's own, and gone with it. An Esc
