@@ -23,7 +23,7 @@ class Signals:
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._come) for number in _ASKING}
+        self._before = {number: signal.signal(number, self.come) for number in _ASKING}
         return self
 
     def __exit__(
@@ -44,7 +44,8 @@ class Signals:
         finally:
             self._tell = None
 
-    def _come(self, number: int, frame: FrameType | None) -> None:
+    def come(self, number: int, frame: FrameType | None = None) -> None:
+        """A signal is there: the handler of each."""
         self._asked = signal.Signals(number).name
         if self._tell is not None:
             self._tell(self._asked)

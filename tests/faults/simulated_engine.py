@@ -22,6 +22,7 @@ from console.domain.addresses import AddressPolicy
 from console.domain.errors import StoreError
 from console.domain.outcome import Outcome, Request
 from console.engine import run
+from console.engine.signals import Signals
 from console.store import Store, open_store
 from console.store.sqlite.connection import Connection
 from console.store.sqlite.intake import IntakeQueries
@@ -77,11 +78,13 @@ class SimulatedEngine:
         self.jobs = 0
         """Handed to the writer and not answered."""
         self._settings = EngineSettings(store=path, allow_addresses=("127.0.0.0/8",))
+        self._signals = Signals()
         self.task = loop.create_task(self._run())
 
     async def _run(self) -> None:
         _current.set(self)
-        await run._serve(self._settings, AddressPolicy.parse(self._settings.allow_addresses), self._make_log())
+        policy = AddressPolicy.parse(self._settings.allow_addresses)
+        await run._serve(self._settings, policy, self._make_log(), (), self._signals)
 
     def comes(self, point: str) -> bool:
         """The engine is at this point. Returns whether it is its last."""
@@ -98,7 +101,7 @@ class SimulatedEngine:
         self.task.cancel()
 
     def terminate(self) -> None:
-        self.loop.handlers[signal.SIGTERM]()
+        self._signals.come(signal.SIGTERM)
 
     def freeze(self) -> None:
         self.running.clear()

@@ -74,8 +74,6 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
         self._clock = clock
         self._clock_resolution = 1e-5  # sums of floats are not what they should be
         self.set_task_factory(_make_task)
-        self.handlers: dict[int, Callable[[], object]] = {}
-        """What to call for each signal: nobody sends one here."""
 
     def jump_to(self, next_act_s: Callable[[], float | None]) -> None:
         """Tell when, by monotonic time, the world has something to do again; None: timers are to be on time."""
@@ -83,12 +81,6 @@ class SimulatedLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._clock.elapsed_s
-
-    def add_signal_handler(self, sig: int, callback: Callable[..., object], *args: Any) -> None:  # type: ignore[override]  # typeshed's variadic generics
-        self.handlers[sig] = lambda: callback(*args)
-
-    def remove_signal_handler(self, sig: int) -> bool:
-        return self.handlers.pop(sig, None) is not None
 
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> "asyncio.Future[T]":  # type: ignore[override]  # typeshed's variadic generics
         """In this thread and at once: the order of two threads is nobody's to repeat."""
