@@ -2,13 +2,11 @@
 
 import hashlib
 import hmac
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from random import Random
 from typing import NewType
 
-from console.domain.errors import InvalidInputError
 from console.domain.ids import random_text
 from console.domain.policy import RateLimit
 
@@ -74,15 +72,3 @@ def id_in(token: str) -> TokenId | None:
 def matches(token: Token, text: str) -> bool:
     """In constant time."""
     return hmac.compare_digest(token.digest, digest_of(text))
-
-
-def check_scopes(texts: Iterable[str]) -> tuple[Scope, ...]:
-    """Raises InvalidInputError."""
-    found = []
-    for text in texts:
-        if text not in ALL_SCOPES:
-            raise InvalidInputError(f"scope {text[:40]!r}: one of {', '.join(ALL_SCOPES)}")
-        found.append(Scope(text))
-    if not found:
-        raise InvalidInputError(f"scope: at least one of {', '.join(ALL_SCOPES)}")
-    return tuple(dict.fromkeys(found))

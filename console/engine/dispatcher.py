@@ -141,7 +141,7 @@ class Dispatcher:
             return self._not_reshaped(claimed, started_ms, started_s, str(error))
         except asyncio.CancelledError:
             return self._stopped_before(claimed, started_ms)
-        except Exception as error:
+        except Exception as error:  # the root of a delivery, too
             return self._not_sent(claimed, endpoint, started_ms, self._fault(error, started_s).detail)
 
     def _unknown(self, started_s: float) -> Failure:

@@ -1,5 +1,6 @@
 """`/v1/deliveries` and `/v1/attempts`."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import msgspec
@@ -15,6 +16,7 @@ from console.domain.query import Query
 from console.domain.searching import Found
 from console.domain.token import Scope
 from console.intake import shaping
+from console.intake.desk import Desk
 from console.intake.pages import BUDGET_MS, Cursor, Filter, Limit, found_page, names_of, number_of, query_of
 from console.intake.routes.parts import Asked, At, Id, actor, needs
 from console.intake.shapes import (
@@ -116,14 +118,7 @@ async def retry_one(
     request: Asked, desk: At, delivery_id: Id, data: JSONBody[WhyAsked | None] = None
 ) -> OperationShape:
     """Make it due now. One that is on the wire is left alone."""
-    id_, who, now_ms = DeliveryId(parse_number("dlv", delivery_id)), actor(request), desk.clock.now_ms()
-    reason = None if data is None else data.reason
-
-    def work(store: Store) -> Operation:
-        begun = acts.begin_retry(store, _only(store, id_), actor=who, now_ms=now_ms, reason=reason)
-        return store.advance_operation(begun.id, limit=1, now_ms=now_ms)
-
-    return shaping.operation(await desk.operate(work))
+    return await _move_one(acts.begin_retry, request, desk, delivery_id, data)
 
 
 @post(
@@ -136,11 +131,18 @@ async def cancel_one(
     request: Asked, desk: At, delivery_id: Id, data: JSONBody[WhyAsked | None] = None
 ) -> OperationShape:
     """Give it up, when it is pending or failed."""
+    return await _move_one(acts.begin_cancel, request, desk, delivery_id, data)
+
+
+async def _move_one(
+    begin: Callable[..., Operation], request: Asked, desk: Desk, delivery_id: str, data: WhyAsked | None
+) -> OperationShape:
+    """Begin a bulk operation on one delivery, and carry it out."""
     id_, who, now_ms = DeliveryId(parse_number("dlv", delivery_id)), actor(request), desk.clock.now_ms()
     reason = None if data is None else data.reason
 
     def work(store: Store) -> Operation:
-        begun = acts.begin_cancel(store, _only(store, id_), actor=who, now_ms=now_ms, reason=reason)
+        begun = begin(store, _only(store, id_), actor=who, now_ms=now_ms, reason=reason)
         return store.advance_operation(begun.id, limit=1, now_ms=now_ms)
 
     return shaping.operation(await desk.operate(work))
